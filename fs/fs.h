@@ -1,0 +1,81 @@
+/* The file system: tree, FUSE operations, data path. The door of fs/.
+ *
+ * Order of life: fs_new (maps the shared state, connects to ONTAP over REST
+ * and NFS, reads the first catalog), then the caller mounts the FUSE
+ * descriptor, then fs_serve until the mount ends or fs_stop is called. A fatal
+ * condition is an error return with one clear sentence, never an abort. */
+#ifndef FS_FS_H
+#define FS_FS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "fs/nfs/nfsio.h"
+#include "ontap/ontap.h"
+
+enum fs_snapdir { FS_SNAPDIR_HIDDEN, FS_SNAPDIR_VISIBLE, FS_SNAPDIR_OFF };
+
+/* Control verbs that policy may allow; bit numbers of fs_params.allow. */
+enum fs_verb {
+	FS_SNAPSHOT_CREATE, FS_SNAPSHOT_DELETE, FS_SNAPSHOT_RENAME, FS_CLONE_CREATE,
+	FS_CLONE_DELETE, FS_VOLUME_CREATE, FS_VOLUME_DELETE, FS_VOLUME_RESIZE,
+	FS_SNAPDIR_ENABLE, FS_SNAPSHOT_RETAIN, FS_FOREIGN, FS_NVERBS
+};
+/* "snapshot.create" and so on, indexed by enum fs_verb. */
+extern const char *const fs_verb_names[FS_NVERBS];
+
+struct fs_params {
+	/* Descriptors and memory; fs owns them from fs_new on. */
+	int fuse_fd;      /* /dev/fuse, not mounted yet on a first start */
+	int state_fd;     /* memfd of the shared state: empty on a first start */
+	bool takeover;    /* state_fd holds a predecessor's state, the mount exists */
+
+	struct ontap_params ontap;
+	/* Data LIFs by configuration; nlifs 0: discovered by REST. */
+	char data_lifs[NFSIO_LIFS_MAX][64];
+	uint32_t nlifs;
+	uint16_t nfs_port, mount_port; /* 0: portmapper */
+	uint32_t nconnect, rsize, wsize; /* bytes, 0: the server's maximum */
+	int64_t soft_ns;                /* 0: hard */
+
+	uint32_t workers;               /* 0: one per core, at most 8 */
+	uint32_t slots, write_slots, max_nodes;
+	int64_t attr_timeout_ns, snapshot_refresh_ns, catalog_refresh_ns;
+	int64_t control_timeout_ns, verb_wait_ns;
+	uint32_t read_ahead_kb, max_background, spin_us;
+	enum fs_snapdir snapdir;
+	const char *snapdir_name;       /* NULL: ".snapshots"; copied, as all strings here */
+	const char *const *include, *const *exclude; /* NULL-terminated glob lists, or NULL */
+	uint32_t allow;                 /* bits of 1 << enum fs_verb */
+	int64_t allow_gid[FS_NVERBS];   /* -1: everyone, else that group only */
+	const uint32_t *admin_uids;
+	size_t nadmin_uids;
+	uint32_t snapshots_per_volume, clones_per_uid, verbs_per_minute;
+	const char *realm;              /* NULL: the machine id */
+	const char *config_json;        /* effective configuration for .ontap/config, masked */
+	const char *mountpoint;         /* absolute path, for status and for absolute links */
+};
+
+struct fs;
+
+/* Everything that can fail before a mount exists: ONTAP login, SVM, LIFs, NFS
+ * service, export rule (mounts the root of the tree's first volumes). NULL:
+ * `err` holds one sentence for people. Main thread; starts no worker yet. */
+struct fs *fs_new(const struct fs_params *p, char err[512]);
+
+/* Options for mount(2), "fd=%d" excepted: "rootmode=40000,user_id=0,..." */
+void fs_mount_options(const struct fs *fs, char *out, size_t len);
+
+/* Starts workers, control thread and notifier, answers INIT; then calls ready
+ * (once the tree answers) and serves until unmount or fs_stop. Returns 0 when
+ * the file system was unmounted, 1 when stopped by fs_stop, -errno with `err`
+ * filled on failure. Main thread. */
+int fs_serve(struct fs *fs, void (*ready)(void *priv), void *priv, char err[512]);
+
+/* Asks fs_serve to drain and return. Any thread and signal handlers. */
+void fs_stop(struct fs *fs);
+/* Reads the catalog again soon. Any thread. */
+void fs_refresh(struct fs *fs);
+void fs_free(struct fs *fs);
+
+#endif

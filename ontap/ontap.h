@@ -1,0 +1,213 @@
+/* The control plane: ONTAP's REST API as plain C calls. The door of ontap/.
+ *
+ * One `struct ontap` belongs to one thread (the control thread). Every call
+ * takes a completion function, runs it exactly once on that thread, and never
+ * before the call returned. Results handed to a completion are valid during
+ * it only; copy what must live longer (or take ownership where said so).
+ *
+ * Errors: 0 or -errno by the one table in ontap/error.c, with ONTAP's own code
+ * and text beside it for people. -ETIMEDOUT when the deadline passed. */
+#ifndef ONTAP_ONTAP_H
+#define ONTAP_ONTAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "fs/base/uuid.h"
+
+#define ONTAP_NAME_MAX    255
+#define ONTAP_PATH_MAX    255
+#define ONTAP_COMMENT_MAX 1023
+#define ONTAP_ADDR_MAX    63
+#define ONTAP_SNAPSHOTS_MAX 1023 /* per volume, 9.4+ */
+
+/* Why a call failed, for errno and for people. */
+struct ontap_error {
+	int err;            /* -errno; 0 when there is none */
+	int http_status;    /* 0 when no reply came */
+	int64_t code;       /* ONTAP's code, of the reply or of the failed job; 0 none */
+	char text[512];     /* one sentence: what failed, on what object, why */
+};
+
+struct ontap_params {
+	const char *management_lif; /* host name or address, brackets allowed for IPv6 */
+	uint16_t port;              /* 0: 443 */
+	const char *svm;            /* NULL or "": the only one that the account sees */
+	const char *username, *password;          /* NULL with a client certificate */
+	const char *client_cert_pem, *client_key_pem; /* PEM text, or NULL */
+	const char *ca_pem;         /* PEM text of a pinned CA or server certificate: no host
+	                               name check then; NULL: system CAs and host name check */
+	const char *app;            /* X-Dot-Client-App */
+	int request_timeout_ms;     /* of one HTTP exchange; 0: 15,000 */
+	int deadline_ms;            /* of one call with its retries and job polls; 0: 30,000 */
+};
+
+struct ontap;
+/* All strings are copied. NULL: *ret_error says why (bad PEM, no memory). */
+struct ontap *ontap_new(const struct ontap_params *p, struct ontap_error *ret_error);
+/* Calls in flight end with -ECANCELED first. Wipes the secrets. */
+void ontap_free(struct ontap *o);
+
+/* Runs transfers, timers and completions; waits at most timeout_ms (-1: until
+ * something happens). Returns early when extra_fd (-1: none) is readable.
+ * 0 or -errno. */
+int ontap_poll(struct ontap *o, int timeout_ms, int extra_fd);
+/* Wakes ontap_poll from another thread. */
+void ontap_wakeup(struct ontap *o);
+
+/* Counters for metrics: may be read from any thread. */
+struct ontap_counters {
+	_Atomic uint64_t requests, retries, failures, jobs_polled, bytes_received;
+	_Atomic uint64_t latency_ns_sum;
+	_Atomic int64_t last_success_ns; /* CLOCK_MONOTONIC, 0 never */
+	_Atomic int64_t last_failure_ns;
+};
+struct ontap_counters *ontap_counters(struct ontap *o);
+
+/* ---- discovery -------------------------------------------------------- */
+
+struct ontap_cluster {
+	char name[ONTAP_NAME_MAX + 1];
+	char version_full[256];
+	int generation, major, minor; /* 9, 15, 1 */
+};
+
+struct ontap_svm {
+	struct uuid uuid;
+	char name[ONTAP_NAME_MAX + 1];
+	char state[32]; /* "running" */
+};
+
+struct ontap_lif {
+	char name[ONTAP_NAME_MAX + 1];
+	char address[ONTAP_ADDR_MAX + 1];
+	bool up; /* state up and enabled */
+};
+
+struct ontap_nfs_service {
+	bool enabled, v3_enabled;
+	bool mount_root_only;        /* true when not reported (ONTAP's default) */
+	bool v3_64bit_ids;
+	uint32_t tcp_max_transfer_size; /* bytes; 0 when not reported */
+};
+
+/* What ontap_discover brings. Arrays belong to it and live during the callback. */
+struct ontap_discovery {
+	struct ontap_cluster cluster;
+	struct ontap_svm svm;
+	struct ontap_nfs_service nfs;
+	bool nfs_known; /* false: the account may not read the NFS service */
+	struct ontap_lif *lifs; /* data LIFs with NFS */
+	size_t nlifs;
+};
+typedef void (*ontap_discover_fn)(const struct ontap_discovery *d, const struct ontap_error *e,
+				  void *priv);
+/* GET /cluster, /svm/svms, /protocols/nfs/services, /network/ip/interfaces, in
+ * this order. Exactly one of d and e is not NULL. Remembers the SVM for the
+ * later calls. -ENOENT names an SVM that is not there, -EACCES a refused login
+ * or certificate. */
+void ontap_discover(struct ontap *o, ontap_discover_fn fn, void *priv);
+
+/* ---- volumes ---------------------------------------------------------- */
+
+enum ontap_vol_style { ONTAP_FLEXVOL, ONTAP_FLEXGROUP };
+enum ontap_vol_type { ONTAP_RW, ONTAP_DP, ONTAP_LS };
+
+struct ontap_volume {
+	struct uuid uuid;
+	char name[ONTAP_NAME_MAX + 1];
+	char junction[ONTAP_PATH_MAX + 1]; /* "" when not mounted */
+	char comment[ONTAP_COMMENT_MAX + 1];
+	char export_policy[ONTAP_NAME_MAX + 1];
+	enum ontap_vol_style style;
+	enum ontap_vol_type type;
+	bool online;
+	bool is_svm_root;
+	bool is_flexcache;         /* flexcache_endpoint_type cache */
+	bool snapdir_access;       /* true when not reported (before 9.13.1) */
+	uint64_t size, used;       /* bytes */
+	int64_t create_time;       /* seconds since the epoch */
+	int snapshot_count;
+	bool is_flexclone;
+	struct uuid clone_parent;  /* zero unless a clone */
+	struct uuid clone_snapshot;
+	char clone_parent_name[ONTAP_NAME_MAX + 1];
+	char clone_snapshot_name[ONTAP_NAME_MAX + 1];
+	int split_percent;         /* -1: no split under way */
+};
+
+typedef void (*ontap_volumes_fn)(const struct ontap_volume *v, size_t n,
+				 const struct ontap_error *e, void *priv);
+/* All volumes of the SVM, all pages. e is NULL on success. */
+void ontap_volume_list(struct ontap *o, ontap_volumes_fn fn, void *priv);
+/* The volume of that name: n is 0 or 1 (no such volume is no error). */
+void ontap_volume_find(struct ontap *o, const char *name, ontap_volumes_fn fn, void *priv);
+void ontap_volume_get(struct ontap *o, const struct uuid *volume, ontap_volumes_fn fn, void *priv);
+
+/* ---- snapshots -------------------------------------------------------- */
+
+struct ontap_snapshot {
+	struct uuid uuid;
+	char name[ONTAP_NAME_MAX + 1];
+	char comment[ONTAP_COMMENT_MAX + 1];
+	char label[32];            /* snapmirror_label */
+	char owners[256];          /* comma separated, "" none */
+	int64_t create_time;       /* seconds since the epoch */
+	int64_t expiry_time;       /* seconds since the epoch, 0 none */
+	uint64_t size;             /* bytes; 0 when not reported */
+};
+
+typedef void (*ontap_snapshots_fn)(const struct ontap_snapshot *s, size_t n,
+				   const struct ontap_error *e, void *priv);
+/* All snapshots of a volume, oldest first, all pages. */
+void ontap_snapshot_list(struct ontap *o, const struct uuid *volume, ontap_snapshots_fn fn,
+			 void *priv);
+/* n is 0 or 1. */
+void ontap_snapshot_find(struct ontap *o, const struct uuid *volume, const char *name,
+			 ontap_snapshots_fn fn, void *priv);
+void ontap_snapshot_get(struct ontap *o, const struct uuid *volume, const struct uuid *snapshot,
+			ontap_snapshots_fn fn, void *priv);
+
+typedef void (*ontap_done_fn)(const struct ontap_error *e, void *priv);
+
+/* POST .../snapshots, waits for the job, then reads the snapshot back by name.
+ * Idempotent: `comment` must end in a record that holds `request_id`; where the
+ * outcome is unknown (reply lost, job unknown), or ONTAP says that the name
+ * exists, the snapshot is looked up and is ours only when its comment holds
+ * that id. -EEXIST otherwise. fn gets n == 1 on success. */
+void ontap_snapshot_create(struct ontap *o, const struct uuid *volume, const char *name,
+			   const char *comment, const char *request_id, ontap_snapshots_fn fn,
+			   void *priv);
+/* DELETE by uuid, waits for the job. Gone already (404) is success. */
+void ontap_snapshot_delete(struct ontap *o, const struct uuid *volume,
+			   const struct uuid *snapshot, ontap_done_fn fn, void *priv);
+/* PATCH name by uuid, waits for the job. */
+void ontap_snapshot_rename(struct ontap *o, const struct uuid *volume,
+			   const struct uuid *snapshot, const char *new_name, ontap_done_fn fn,
+			   void *priv);
+/* PATCH one attribute: field is "comment", "snapmirror_label" or "expiry_time". */
+void ontap_snapshot_set(struct ontap *o, const struct uuid *volume, const struct uuid *snapshot,
+			const char *field, const char *value, ontap_done_fn fn, void *priv);
+
+/* ---- JSON for other modules (json-c lives here) ------------------------ */
+
+/* A read-only JSON tree with strict getters. Missing, wrong type and out of
+ * range are told apart: -ENOENT, -EINVAL, -ERANGE. Keys are dotted paths
+ * ("defaults.exportPolicy"). Any thread; one tree at a time by one thread. */
+struct ontap_json;
+/* At most len bytes are read; depth at most 32. NULL: *ret_text says why and where. */
+struct ontap_json *ontap_json_parse(const char *text, size_t len, char ret_text[256]);
+void ontap_json_free(struct ontap_json *j);
+/* *ret belongs to the tree. */
+int ontap_json_str(const struct ontap_json *j, const char *path, const char **ret);
+int ontap_json_int(const struct ontap_json *j, const char *path, int64_t min, int64_t max,
+		   int64_t *ret);
+int ontap_json_bool(const struct ontap_json *j, const char *path, bool *ret);
+/* Number of elements of an array, or -errno; elements are read with paths such
+ * as "ontapfs.admin_uids[2]". */
+int ontap_json_len(const struct ontap_json *j, const char *path);
+/* Calls fn with each key of the object at path ("" for the top). */
+int ontap_json_keys(const struct ontap_json *j, const char *path,
+		    void (*fn)(const char *key, void *priv), void *priv);
+
+#endif
