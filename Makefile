@@ -30,6 +30,10 @@ include mk/deps.mk
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef -Wvla \
         -Wwrite-strings -Wconversion -Wno-sign-conversion -Wpointer-arith -Wcast-qual
+# Texts for people may be cut; clang does not know that warning at all.
+ifeq (,$(findstring clang,$(CC)))
+WARN += -Wno-format-truncation
+endif
 ifeq ($(DEVELOPER),1)
 WARN += -Werror
 endif
@@ -54,8 +58,8 @@ SRC_BASE   := $(wildcard fs/base/*.c)
 SRC_NFS    := $(wildcard fs/nfs/*.c)
 SRC_ONTAP  := $(wildcard ontap/*.c)
 SRC_FS     := $(wildcard fs/*.c)
-SRC_MOUNTD := $(filter-out mountd/hold.c,$(wildcard mountd/*.c))
-SRC_HOLD   := $(wildcard mountd/hold.c)
+SRC_MOUNTD := $(filter-out mountd/hold%.c,$(wildcard mountd/*.c))
+SRC_HOLD   := $(wildcard mountd/hold*.c)
 SRC_SIM    := $(wildcard tests/sim/*.c) $(wildcard tests/sim/rest/*.c) $(wildcard tests/sim/nfs/*.c)
 SRC_BENCH  := $(wildcard tests/bench/*.c)
 

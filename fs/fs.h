@@ -60,7 +60,8 @@ struct fs;
 
 /* Everything that can fail before a mount exists: ONTAP login, SVM, LIFs, NFS
  * service, export rule (mounts the root of the tree's first volumes). NULL:
- * `err` holds one sentence for people. Main thread; starts no worker yet. */
+ * `err` holds one sentence for people and errno the reason; EOPNOTSUPP: this
+ * daemon can never take over that state. Main thread; starts no worker yet. */
 struct fs *fs_new(const struct fs_params *p, char err[512]);
 
 /* Options for mount(2), "fd=%d" excepted: "rootmode=40000,user_id=0,..." */

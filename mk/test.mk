@@ -1,0 +1,74 @@
+## make check       build, then unit tests and cases on a real mount (root and /dev/fuse)
+## make check-unit  unit tests only: no root, no mount
+## make sanitize    check under ASan and UBSan, unit tests again under TSan
+## make demo        a guided tour: simulator, mount, snapshots, restore (root); KEEP=1 leaves it up
+# RUN_ARGS go to tests/run:  make check RUN_ARGS='-k snapshot/ -j 1'
+
+# What the cases need beside the build; they skip, with the reason, without it.
+DEBIAN_TEST += git rsync tar diffutils sqlite3
+
+SRC_UNIT     := $(wildcard tests/unit/test_*.c)
+SRC_UNIT_SIM := $(filter tests/unit/test_sim_%,$(SRC_UNIT))
+SRC_UNIT_FS  := $(filter-out $(SRC_UNIT_SIM),$(SRC_UNIT))
+unit_bin      = $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(1))
+UNIT_BIN     := $(call unit_bin,$(SRC_UNIT))
+
+# Parts of the process without a main() and without processes: unit tests use them.
+UNIT_MOUNTD  := $(wildcard mountd/config*.c mountd/secret.c mountd/mountopts.c)
+UNIT_OBJ     := $(LIB_OBJ) $(call obj,$(UNIT_MOUNTD))
+UNIT_SIM_OBJ := $(call obj,$(filter-out tests/sim/main.c,$(SRC_SIM)) $(SRC_BASE)) $(SIM_XDR_OBJ)
+# Archives: a test gets what it uses, and may put a fake in a module's place.
+UNIT_LIB     := $(B)/tests/libontapfs.a
+UNIT_SIM_LIB := $(B)/tests/libsim.a
+
+$(UNIT_LIB): $(UNIT_OBJ)
+$(UNIT_SIM_LIB): $(UNIT_SIM_OBJ)
+$(UNIT_LIB) $(UNIT_SIM_LIB):
+	@mkdir -p $(@D)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcsT $@ $^
+
+$(call obj,$(SRC_UNIT_FS)):  CPPFLAGS += -DFUSE_USE_VERSION=314 $(call pcflags,cmocka $(PC_DAEMON))
+$(call obj,$(SRC_UNIT_SIM)): CPPFLAGS += -I$(B)/gen/sim $(call pcflags,cmocka $(PC_SIM))
+# Every test function is an entry of a table: no prototypes for them.
+$(call obj,$(SRC_UNIT)):     CFLAGS += -Wno-missing-prototypes -Wno-conversion
+
+# A test that calls fake versions of a module's functions names the wrapped
+# ones in its first lines:  /* unit-wrap: clock_now_ns read */
+unit_wrap = $(addprefix -Wl$(comma)--wrap=,$(shell sed -n '1,20s/.*unit-wrap: *\([a-z0-9_ ]*\).*/\1/p' tests/unit/$(notdir $(1)).c))
+comma := ,
+
+$(call unit_bin,$(SRC_UNIT_FS)): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) $(call unit_wrap,$@) -o $@ $^ $(call pclibs,cmocka $(PC_DAEMON)) -lpthread
+
+$(call unit_bin,$(SRC_UNIT_SIM)): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_SIM_LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) $(call unit_wrap,$@) -o $@ $^ $(call pclibs,cmocka $(PC_SIM)) -lpthread
+
+# Does on purpose what the sanitizers exist to catch: tests/run --san proves
+# with it that they are on.
+$(B)/tests/san-probe: tests/lib/san_probe.c
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -std=gnu11 -O0 -g $(SANFLAGS) -o $@ $< -lpthread
+
+SAN_PROBE := $(if $(SAN),$(B)/tests/san-probe)
+RUN_ARGS  ?=
+RUN        = tests/run --build $(B) $(if $(SAN),--san $(SAN)) $(RUN_ARGS)
+
+check: all $(UNIT_BIN) $(SAN_PROBE)
+	@$(RUN)
+
+check-unit: $(UNIT_BIN) $(SAN_PROBE)
+	@$(RUN) --units
+
+# -O1 keeps the instrumented daemon quick enough for the time limits of cases.
+sanitize:
+	$(MAKE) B=build-asan SAN=address,undefined OPT='-O1 -g' check
+	$(MAKE) B=build-tsan SAN=thread OPT='-O1 -g' check-unit
+
+demo:
+	@B=$(B) KEEP=$(KEEP) tests/demo
+
+.PHONY: check check-unit sanitize demo

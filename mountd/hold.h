@@ -4,11 +4,17 @@
  * state, so that neither dies with a daemon. It starts the daemon as
  * `ontapfs serve SOURCE MOUNTPOINT` with a SOCK_SEQPACKET socket as the
  * descriptor named by HOLD_ENV. Every message is one struct hold_msg; SETUP
- * carries the two descriptors as SCM_RIGHTS. The holder is the only parent. */
+ * carries the two descriptors as SCM_RIGHTS. The holder is the only parent.
+ *
+ * First start:  HELLO, SETUP, MOUNT, MOUNTED, READY ... ENDED
+ * Takeover:     HELLO, SETUP(flag 1), READY ... ENDED
+ * In both, FAILED may come instead of any later message of the daemon. */
 #ifndef MOUNTD_HOLD_H
 #define MOUNTD_HOLD_H
 
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #define HOLD_ENV     "ONTAPFS_HOLD_FD"
 #define HOLD_MAGIC   0x4f484c44u /* "OHLD" */
@@ -16,7 +22,7 @@
 
 enum hold_type {
 	HOLD_HELLO = 1, /* daemon: I am here */
-	HOLD_SETUP,     /* holder: fds = {fuse, state}; flag = 1 on takeover */
+	HOLD_SETUP,     /* holder: fds = {fuse (O_NONBLOCK), state}; flag = 1 on takeover */
 	HOLD_MOUNT,     /* daemon, first start only: text = options for mount(2) */
 	HOLD_MOUNTED,   /* holder: err = 0 or -errno, text = why */
 	HOLD_READY,     /* daemon: the tree answers */
@@ -32,26 +38,52 @@ struct hold_msg {
 	char text[1024]; /* NUL terminated */
 };
 
-/* The head of the state memfd that the holder's fallback reads: where requests
- * lie that were read but not answered. Written once by the first daemon. */
-#define HOLD_STATE_MAGIC 0x6f6e7461706673ull /* "ontapfs" */
-struct hold_state_head {
-	uint64_t magic;
-	uint32_t version;      /* layout version of the whole state */
-	uint32_t head_crc;     /* XXH32 of the head after this field */
-	uint64_t size;         /* bytes of the whole state */
-	uint64_t slots_off;    /* array of struct hold_slot */
-	uint32_t nslots, slot_stride;
-	uint32_t owner_epoch;  /* counts daemons */
-	uint32_t init_len;     /* bytes of the recorded FUSE_INIT, 0 none */
-	uint8_t init[256];     /* the raw request */
+/* Exit status of a daemon. Anything but CANNOT is tried again within grace. */
+enum {
+	HOLD_EXIT_OK = 0,     /* unmounted (ENDED was sent), or stopped by a signal */
+	HOLD_EXIT_FAILED = 1, /* FAILED was sent */
+	HOLD_EXIT_CANNOT = 3, /* takeover is impossible with this state: do not try again */
 };
 
-/* First fields of each slot; more follow that only the daemon knows. */
-struct hold_slot {
-	_Atomic uint64_t unique; /* the FUSE request's unique, 0: free */
-	_Atomic uint32_t opcode;
-	uint32_t len;
-};
+/* The holder's own socket (SOCK_SEQPACKET), for `ontapfs umount` and `status`.
+ * Peers are root or the holder's user. A peer sends "status" and gets lines of
+ * "key value": mountpoint, holder, daemon (pid, 0 none), state, restarts,
+ * reason (last failure; the line is missing when there was none). A peer that
+ * stays connected sees end of file when the holder has exited. */
+#define HOLD_RUN_DIR     "/run/ontapfs"
+#define HOLD_RUN_DIR_ENV "ONTAPFS_RUN_DIR"
+#define HOLD_CMD_STATUS  "status"
+
+static inline const char *hold_run_dir(void)
+{
+	const char *dir = getenv(HOLD_RUN_DIR_ENV);
+	return dir && *dir ? dir : HOLD_RUN_DIR;
+}
+
+/* The socket of the holder of `mountpoint` (absolute, resolved): the last part
+ * of its path for people, a hash of all of it to be unique. Returns 0, or -1
+ * when it does not fit into len bytes. */
+static inline int hold_socket_path(const char *mountpoint, char *out, size_t len)
+{
+	uint64_t hash = 0xcbf29ce484222325ull; /* FNV-1a, 64 bits */
+	const char *base = mountpoint;
+	for (const char *p = mountpoint; *p; p++) {
+		hash = (hash ^ (unsigned char)*p) * 0x100000001b3ull;
+		if (*p == '/')
+			base = p + 1;
+	}
+	char name[25];
+	size_t n = 0;
+	for (; n < sizeof(name) - 1 && base[n]; n++) {
+		char c = base[n];
+		int plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			    (c >= '0' && c <= '9') || c == '-' || c == '_';
+		name[n] = plain ? c : '_';
+	}
+	name[n] = '\0';
+	int w = snprintf(out, len, "%s/%s-%016llx.sock", hold_run_dir(), name,
+			 (unsigned long long)hash);
+	return w > 0 && (size_t)w < len ? 0 : -1;
+}
 
 #endif

@@ -61,6 +61,8 @@ struct ontap_counters {
 	_Atomic uint64_t latency_ns_sum;
 	_Atomic int64_t last_success_ns; /* CLOCK_MONOTONIC, 0 never */
 	_Atomic int64_t last_failure_ns;
+	_Atomic uint64_t records_rejected; /* list entries left out: a bad name or field */
+	_Atomic uint64_t unknown_codes;    /* ONTAP codes that the error table lacks */
 };
 struct ontap_counters *ontap_counters(struct ontap *o);
 
@@ -125,7 +127,8 @@ struct ontap_volume {
 	bool is_svm_root;
 	bool is_flexcache;         /* flexcache_endpoint_type cache */
 	bool snapdir_access;       /* true when not reported (before 9.13.1) */
-	uint64_t size, used;       /* bytes */
+	uint64_t size, used;       /* bytes; size with the snapshot reserve */
+	uint64_t afs_total;        /* bytes that files may use: what statfs shows */
 	int64_t create_time;       /* seconds since the epoch */
 	int snapshot_count;
 	bool is_flexclone;
@@ -142,6 +145,7 @@ typedef void (*ontap_volumes_fn)(const struct ontap_volume *v, size_t n,
 void ontap_volume_list(struct ontap *o, ontap_volumes_fn fn, void *priv);
 /* The volume of that name: n is 0 or 1 (no such volume is no error). */
 void ontap_volume_find(struct ontap *o, const char *name, ontap_volumes_fn fn, void *priv);
+/* n is 0 (gone) or 1. */
 void ontap_volume_get(struct ontap *o, const struct uuid *volume, ontap_volumes_fn fn, void *priv);
 
 /* ---- snapshots -------------------------------------------------------- */
@@ -165,6 +169,7 @@ void ontap_snapshot_list(struct ontap *o, const struct uuid *volume, ontap_snaps
 /* n is 0 or 1. */
 void ontap_snapshot_find(struct ontap *o, const struct uuid *volume, const char *name,
 			 ontap_snapshots_fn fn, void *priv);
+/* n is 0 (gone) or 1. */
 void ontap_snapshot_get(struct ontap *o, const struct uuid *volume, const struct uuid *snapshot,
 			ontap_snapshots_fn fn, void *priv);
 
@@ -197,12 +202,15 @@ void ontap_snapshot_set(struct ontap *o, const struct uuid *volume, const struct
 struct ontap_json;
 /* At most len bytes are read; depth at most 32. NULL: *ret_text says why and where. */
 struct ontap_json *ontap_json_parse(const char *text, size_t len, char ret_text[256]);
+/* Wipes all texts first: they may be secrets. NULL is fine. */
 void ontap_json_free(struct ontap_json *j);
 /* *ret belongs to the tree. */
 int ontap_json_str(const struct ontap_json *j, const char *path, const char **ret);
 int ontap_json_int(const struct ontap_json *j, const char *path, int64_t min, int64_t max,
 		   int64_t *ret);
 int ontap_json_bool(const struct ontap_json *j, const char *path, bool *ret);
+/* Any finite number, whole or with a fraction. */
+int ontap_json_double(const struct ontap_json *j, const char *path, double *ret);
 /* Number of elements of an array, or -errno; elements are read with paths such
  * as "ontapfs.admin_uids[2]". */
 int ontap_json_len(const struct ontap_json *j, const char *path);

@@ -6,9 +6,11 @@
 #define BASE_CLEANUP_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* 0 or -errno. Positive values never mean an error. */
@@ -57,6 +59,19 @@ static inline int steal_fd(int *fd)
 		__typeof__(b) max_b_ = (b);                                    \
 		max_a_ > max_b_ ? max_a_ : max_b_;                             \
 	})
+
+/* Copies a string that must fit; a longer one is cut, always terminated.
+ * Returns false when it was cut. */
+static inline bool strcpy_bounded(char *out, const char *s, size_t out_bytes)
+{
+	size_t n = strlen(s);
+	bool fits = n < out_bytes;
+	if (!fits)
+		n = out_bytes - 1;
+	memcpy(out, s, n);
+	out[n] = '\0';
+	return fits;
+}
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

@@ -64,8 +64,19 @@ int log_write(struct log_site *site, enum log_level level, int ret, const char *
 		return ret;
 
 	char line[2048];
-	int n = snprintf(line, sizeof(line), "%s%s: %s: ", log_journal ? level_prio[level] : "",
-			 log_program, level_name[level]);
+	int n;
+	if (log_journal) {
+		n = snprintf(line, sizeof(line), "%s%s: %s: ", level_prio[level], log_program,
+			     level_name[level]);
+	} else {
+		struct timespec now;
+		struct tm tm;
+		clock_gettime(CLOCK_REALTIME, &now);
+		gmtime_r(&now.tv_sec, &tm);
+		n = (int)strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &tm);
+		n += snprintf(line + n, sizeof(line) - (size_t)n, ".%03ldZ %s: %s: ",
+			      now.tv_nsec / 1000000, log_program, level_name[level]);
+	}
 	va_list ap;
 	va_start(ap, fmt);
 	n += vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);

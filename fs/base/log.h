@@ -1,5 +1,5 @@
-/* Logging: one line per event, `level msg key=value ...`, to stderr or, when
- * the process has JOURNAL_STREAM, with a syslog priority prefix.
+/* Logging: one line per event, `time program: level: message`, or, when the
+ * process has JOURNAL_STREAM, with a syslog priority instead of the time.
  *
  * The first thing a message says is what failed, then on which object, then
  * why. No secrets. Safe from any thread; a line is written by one write(2).

@@ -14,8 +14,9 @@
 /* A journal slot starts with the raw request as read(2) from /dev/fuse left it,
  * so its first fields are those of struct fuse_in_header. `unique` is 0 while
  * the slot is free; it is set by the read itself and cleared after the reply
- * was written. The same unique may stand in two slots for a moment while a
- * request moves from a reading slot to a pool slot. */
+ * was written. Each worker reads into a large slot of its own; a small request
+ * is copied into a small slot, so the same unique may stand in two slots for a
+ * moment. */
 struct state_slot {
 	uint32_t len;
 	uint32_t opcode;
@@ -28,7 +29,7 @@ struct state_slots {
 	uint32_t stride; /* bytes from slot to slot */
 };
 
-enum { STATE_SLOTS_SMALL, STATE_SLOTS_LARGE, STATE_SLOTS_READ, STATE_NCLASSES };
+enum { STATE_SLOTS_SMALL, STATE_SLOTS_LARGE, STATE_NCLASSES };
 
 struct state_head {
 	uint64_t magic;     /* written last: a state without it is empty */

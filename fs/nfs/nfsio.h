@@ -156,7 +156,8 @@ struct nfsio_call {
 	uint32_t xid;
 	uint32_t attempts;
 	int64_t first_ns, due_ns;
-	uint8_t state;
+	uint8_t state, jukebox, moves;
+	bool new_xid;
 };
 
 struct nfsio_lif {

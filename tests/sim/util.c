@@ -350,6 +350,24 @@ char *sim_unbase64(const char *text, size_t *ret_len)
 	return out;
 }
 
+char *sim_urlencode(const char *text)
+{
+	char *out = malloc(strlen(text) * 3 + 1), *o = out;
+
+	if (!out)
+		out_of_memory();
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (isalnum(c) || strchr("-._~", c))
+			*o++ = (char)c;
+		else
+			o += sprintf(o, "%%%02X", c);
+	}
+	*o = '\0';
+	return out;
+}
+
 bool sim_equal_secret(const char *a, const char *b)
 {
 	size_t la = strlen(a), lb = strlen(b), n = la > lb ? la : lb;

@@ -92,6 +92,10 @@ char *sim_base64(const void *data, size_t len);
  * by the caller; NULL when malformed. */
 char *sim_unbase64(const char *text, size_t *ret_len);
 
+/* Text with every byte that is not a letter, digit or one of -._~ as %XX; freed by
+ * the caller. */
+char *sim_urlencode(const char *text);
+
 /* Compares two strings in time that depends on their lengths only. */
 bool sim_equal_secret(const char *a, const char *b);
 

@@ -1,0 +1,146 @@
+#include "fs/caller.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "fs/base/cleanup.h"
+
+/* Reads a /proc file whole or not at all; returns its length or -1. */
+static ssize_t read_proc(const char *path, char *out, size_t len)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	ssize_t n = read(fd, out, len - 1);
+	if (n < 0)
+		return -1;
+	out[n] = '\0';
+	return n;
+}
+
+static const char *status_field(const char *text, const char *name)
+{
+	const char *p = strstr(text, name);
+	return p ? p + strlen(name) : NULL;
+}
+
+void caller_read(struct caller *c, uint32_t uid, uint32_t gid, pid_t tid)
+{
+	c->uid = uid;
+	c->gid = gid;
+	c->tid = tid;
+	c->tgid = 0;
+	c->start_time = c->pid_ns = 0;
+	c->ngroups = 0;
+	if (tid <= 0)
+		return;
+	char path[64], text[4096];
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	if (read_proc(path, text, sizeof(text)) < 0)
+		return;
+	const char *p = status_field(text, "\nTgid:");
+	if (p)
+		c->tgid = (pid_t)strtol(p, NULL, 10);
+	p = status_field(text, "\nGroups:");
+	while (p && c->ngroups < CALLER_GROUPS_MAX) {
+		char *end;
+		while (*p == ' ' || *p == '\t')
+			p++;
+		unsigned long g = strtoul(p, &end, 10);
+		if (end == p)
+			break;
+		c->groups[c->ngroups++] = (uint32_t)g;
+		p = end;
+	}
+}
+
+static uint64_t ns_inode(pid_t pid, const char *which)
+{
+	char path[64];
+	struct stat st;
+	if (pid > 0)
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, which);
+	else
+		snprintf(path, sizeof(path), "/proc/self/ns/%s", which);
+	return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+void caller_read_process(struct caller *c)
+{
+	if (c->tgid <= 0)
+		return;
+	char path[64], text[1024];
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)c->tgid);
+	if (read_proc(path, text, sizeof(text)) > 0) {
+		/* The command in parentheses may hold anything, so count from its end. */
+		const char *p = strrchr(text, ')');
+		for (int field = 2; p && field < 22; field++)
+			p = strchr(p + 1, ' ');
+		if (p)
+			c->start_time = strtoull(p + 1, NULL, 10);
+	}
+	c->pid_ns = ns_inode(c->tgid, "pid");
+}
+
+bool caller_wants_out(pid_t tid)
+{
+	static const struct {
+		const char *name;
+		bool pending;
+	} fields[] = {{"\nSigPnd:", true}, {"\nShdPnd:", true}, {"\nSigBlk:", false}, {"\nSigIgn:", false}};
+	char path[64], text[4096];
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	if (tid <= 0 || read_proc(path, text, sizeof(text)) < 0)
+		return true;
+	uint64_t pending = 0, held = 0;
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		const char *p = status_field(text, fields[i].name);
+		uint64_t mask = p ? strtoull(p, NULL, 16) : 0;
+		*(fields[i].pending ? &pending : &held) |= mask;
+	}
+	const uint64_t kill = 1ull << (SIGKILL - 1);
+	const uint64_t ends = 1ull << (SIGINT - 1) | 1ull << (SIGTERM - 1) | 1ull << (SIGQUIT - 1) |
+			      1ull << (SIGHUP - 1);
+	return (pending & kill) || (pending & ends & ~held);
+}
+
+bool caller_in_group(const struct caller *c, uint32_t gid)
+{
+	if (c->gid == gid)
+		return true;
+	for (uint32_t i = 0; i < c->ngroups; i++)
+		if (c->groups[i] == gid)
+			return true;
+	return false;
+}
+
+void caller_cred(const struct caller *c, int64_t want_gid, struct nfsio_cred *out)
+{
+	out->uid = c->uid;
+	out->gid = c->gid;
+	out->ngroups = 0;
+	if (want_gid >= 0 && c->ngroups > NFSIO_GROUPS_MAX && (uint32_t)want_gid != c->gid &&
+	    caller_in_group(c, (uint32_t)want_gid))
+		out->groups[out->ngroups++] = (uint32_t)want_gid;
+	for (uint32_t i = 0; i < c->ngroups && out->ngroups < NFSIO_GROUPS_MAX; i++)
+		if (out->ngroups == 0 || c->groups[i] != out->groups[0])
+			out->groups[out->ngroups++] = c->groups[i];
+}
+
+bool caller_is_local_root(const struct caller *c)
+{
+	if (c->uid != 0 || c->tgid <= 0)
+		return false;
+	static const char *const which[] = {"user", "pid", "mnt"};
+	for (size_t i = 0; i < ARRAY_LEN(which); i++) {
+		uint64_t theirs = ns_inode(c->tgid, which[i]);
+		if (theirs == 0 || theirs != ns_inode(0, which[i]))
+			return false;
+	}
+	return true;
+}

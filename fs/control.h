@@ -1,0 +1,110 @@
+/* The control thread: everything that is REST, and the picture of the filer.
+ *
+ * Workers hand it messages and get them back on their own loop; the data path
+ * never waits for it. The picture (catalog of volumes, list of snapshots per
+ * volume) is immutable and reference counted: take, read, put back. */
+#ifndef FS_CONTROL_H
+#define FS_CONTROL_H
+
+#include <stdbool.h>
+#include "fs/base/buf.h"
+#include "fs/base/ev.h"
+#include "fs/fs.h"
+
+struct fs;
+struct control;
+
+/* ---- the picture ---------------------------------------------------------- */
+
+struct catalog_volume {
+	struct ontap_volume v;
+	const char *hidden_why; /* NULL: shown; else a static sentence for .ontap/status */
+};
+
+struct catalog {
+	_Atomic uint32_t refs;
+	int64_t fetched_ns;
+	size_t n;
+	struct catalog_volume vol[]; /* by name */
+};
+
+struct snaplist {
+	_Atomic uint32_t refs;
+	int64_t fetched_ns; /* start of the call that brought it */
+	struct uuid volume;
+	size_t n;
+	struct ontap_snapshot snap[]; /* oldest first */
+};
+
+/* Any thread. Never NULL after the first fetch; put it back. */
+struct catalog *catalog_get(struct control *c);
+void catalog_put(struct catalog *cat);
+const struct catalog_volume *catalog_find(const struct catalog *cat, const char *name);
+const struct catalog_volume *catalog_by_uuid(const struct catalog *cat, const struct uuid *u);
+
+/* The last known list of a volume's snapshots, however old, or NULL. */
+struct snaplist *snaplist_get(struct control *c, const struct uuid *volume);
+void snaplist_put(struct snaplist *l);
+const struct ontap_snapshot *snaplist_find(const struct snaplist *l, const char *name);
+
+/* ---- messages --------------------------------------------------------------- */
+
+enum ctl_op {
+	CTL_VOLUME_FIND,   /* name; refreshes the catalog's entry: found */
+	CTL_SNAPSHOT_LIST, /* volume: list (caller puts it back) */
+	CTL_SNAPSHOT_FIND, /* volume, name, fresh: snap, found */
+	CTL_SNAPSHOT_CREATE, /* volume, name, comment, request: snap */
+	CTL_SNAPSHOT_DELETE, /* volume, snapshot */
+	CTL_SNAPSHOT_RENAME, /* volume, snapshot, name (new) */
+	CTL_SNAPSHOT_SET,    /* volume, snapshot, name (field), comment (value) */
+	CTL_NOPS
+};
+extern const char *const ctl_op_names[CTL_NOPS];
+
+struct ctl_msg {
+	struct ev_msg ev;
+	struct list link;        /* control thread only */
+	struct control *ctl;     /* set by control_submit */
+	/* in */
+	enum ctl_op op;
+	struct ev *home;         /* whose loop runs done */
+	void (*done)(struct ctl_msg *m); /* owns and frees m */
+	void *priv;              /* the caller's, untouched */
+	uint64_t unique;         /* of the FUSE request, so that done finds out if it still waits */
+	uint32_t uid;
+	bool fresh;              /* FIND: ask REST even when the list is young */
+	struct uuid volume, snapshot, request;
+	char name[ONTAP_NAME_MAX + 1];
+	char comment[ONTAP_COMMENT_MAX + 1];
+	/* out */
+	struct ontap_error error; /* error.err 0 on success */
+	bool found;
+	struct ontap_snapshot snap;
+	struct snaplist *list;
+	int64_t deadline_ns;     /* control thread only: verb_wait */
+};
+
+/* The control thread's side of a mount. o is borrowed. */
+struct control *control_new(struct fs *fs, struct ontap *o);
+/* Reads the first catalog in the calling thread (before control_start). 0 or
+ * -errno with err filled. */
+int control_first_catalog(struct control *c, struct ontap_error *err);
+int control_start(struct control *c);
+void control_stop(struct control *c);
+void control_free(struct control *c);
+/* Any thread. The message comes back through done on m->home's thread. */
+void control_submit(struct control *c, struct ctl_msg *m);
+void control_refresh(struct control *c);
+/* Age in ns after which a list of snapshots is asked for again. */
+int64_t control_snapshot_age(const struct control *c);
+
+struct control_health {
+	bool ok;                 /* the last exchange with ONTAP succeeded */
+	int64_t last_ok_ns, last_fail_ns;
+	char text[512];          /* of the last failure */
+};
+void control_health(struct control *c, struct control_health *out);
+/* The verbs at work, a line each with age. Any thread. */
+void control_jobs(struct control *c, struct buf *b);
+
+#endif

@@ -1,0 +1,249 @@
+/* The inside of fs/: the mount as one struct, its workers, its operations. */
+#ifndef FS_FS_I_H
+#define FS_FS_I_H
+
+#include "fs/fs.h"
+#include "fs/notify.h"
+#include "fs/req.h"
+
+struct worker {
+	struct fs *fs;
+	uint32_t id;
+	pthread_t thread;
+	bool started;
+	struct ev *ev;
+	struct nfsio *nfs;
+	struct ev_source dev;      /* /dev/fuse */
+	bool dev_on;               /* registered: off while no slot is free */
+	struct state_slot *reading;
+	struct req *current;       /* being decoded by libfuse */
+	struct ev_timer signal_timer; /* while a request of ours is interrupted */
+	struct ev_msg wake;        /* start work again: a slot was freed, or stop */
+	_Atomic bool wake_posted;
+};
+
+struct openstate;
+
+struct fs {
+	struct fs_params p;        /* strings owned */
+	struct state st;
+	struct nodes nodes;
+	struct spaces spaces;
+	struct pool pool;
+	struct stats stats;
+	struct nfsio_counters nfs_counters;
+	struct nfsio_params nfs_params;
+	struct access_cache *access;
+	struct link_cache *links;
+	struct rates *rates;
+	struct memory *memory;
+	struct last_errors *last_errors;
+	struct notifier notifier;
+	struct ontap *ontap;
+	struct control *ctl;
+	struct fuse_session *se;
+	struct worker worker[STATE_WORKERS_MAX];
+	uint32_t nworkers;
+	_Atomic int ended;         /* enum fs_end */
+	int end_fd;                /* eventfd that wakes fs_serve */
+	struct ontap_cluster cluster;
+	struct ontap_svm svm;
+	struct ontap_nfs_service nfs_service;
+	char realm[64];
+	int64_t started_ns;
+	pthread_mutex_t open_lock; /* free list of open records */
+	uint32_t *open_free, open_nfree, open_cap;
+	struct openstate **open_state; /* by open record */
+	uint64_t init_unique;      /* of the recorded INIT that is being replayed */
+	struct ev *boot_ev;        /* fs_new's own loop for the first NFS calls */
+};
+
+enum fs_end { FS_RUNNING, FS_UNMOUNTED, FS_STOPPED, FS_FAILED };
+
+/* ---- session.c: the device ---------------------------------------------------- */
+int session_new(struct fs *fs, char err[512]);
+/* Reads (or on takeover replays) INIT and answers it. */
+int session_init(struct fs *fs, char err[512]);
+/* All workers are made before the first one starts: they wake each other. */
+int worker_init(struct fs *fs, uint32_t id);
+int worker_start(struct worker *w);
+void worker_stop(struct worker *w);
+/* On takeover: parks what a predecessor had read and not answered, for worker 0. */
+void session_replay(struct fs *fs);
+/* Processes one whole request that lies in `slot` of the pool. */
+void worker_process(struct worker *w, struct req *r);
+/* A slot was freed: lets parked requests and a paused device go on. */
+void worker_slot_freed(struct worker *w, struct req *r);
+void fs_end(struct fs *fs, enum fs_end how);
+
+/* ---- open.c: open records -------------------------------------------------------- */
+/* 0: full (ENFILE). */
+uint64_t openrec_new(struct fs *fs, struct node *n, const struct nfsio_cred *cred, uint32_t flags);
+struct openrec *openrec_get(struct fs *fs, uint64_t id);
+/* Ends it; returns the node's remaining opens. */
+uint32_t openrec_free(struct fs *fs, uint64_t id);
+int openrec_init(struct fs *fs);
+
+/* Names that unlinked or replaced open files go by (.nfsX), in shared memory. */
+struct silly *silly_new(struct fs *fs);
+struct silly *silly_find(struct fs *fs, uint64_t nodeid);
+void silly_free(struct silly *s);
+
+/* ---- tree.c: shape and names, no I/O ---------------------------------------------- */
+/* A name that mkdir or mv may give to a snapshot: 0, -EINVAL, -ENAMETOOLONG. */
+int tree_check_snapshot_name(const char *name);
+/* Splits VOLUME@SNAP at the first '@': false when there is none. */
+bool tree_split_at(const char *name, char volume[256], char snap[256]);
+/* Is `name` one of ours at a volume root (which the server's must not shadow)? */
+bool tree_is_reserved(const struct fs *fs, const char *name);
+/* 63-bit readdir offset of an object, never below TREE_OFF_MIN. */
+#define TREE_OFF_MIN 16u
+uint64_t tree_offset(const struct uuid *u);
+/* The record at the end of a snapshot's comment: who made it. */
+struct creator {
+	bool known;
+	uint32_t uid;
+	char realm[64];
+	char request[UUID_TEXT_LEN + 1];
+};
+void tree_parse_creator(const char *comment, struct creator *out);
+/* Bytes of a comment that people wrote: what stands before the record. */
+size_t tree_comment_text(const char *comment);
+void tree_format_creator(char *out, size_t len, const struct creator *c);
+/* Living, reachable place of a clone's parent in the tree, or NULL. */
+const struct catalog_volume *tree_clone_parent(const struct catalog *cat,
+					       const struct catalog_volume *v);
+
+/* ---- bind.c: from a name in the catalog to a root handle --------------------------- */
+/* Each ends in then(r, space) with a living space, or has replied with an error. */
+typedef void (*bind_fn)(struct req *r, uint32_t space);
+void bind_volume(struct req *r, const struct ontap_volume *v, bind_fn then);
+/* The snapshot of that name of the volume whose live space is vol_space. */
+void bind_snapshot(struct req *r, uint32_t vol_space, const char *name, bind_fn then);
+/* The same for a snapshot whose uuid is known already (just made). */
+void bind_snapshot_known(struct req *r, uint32_t vol_space, const struct ontap_snapshot *s,
+			 bind_fn then);
+/* Replies to a LOOKUP or MKDIR with the root of a space. */
+void reply_space_root(struct req *r, uint32_t space);
+/* Is n the root directory of its space? */
+bool node_is_space_root(const struct fs *fs, const struct node *n);
+/* Called by the control thread when a picture changed. */
+void fs_snapshots_changed(struct fs *fs, const struct snaplist *l);
+void fs_volumes_changed(struct fs *fs, const struct catalog *old, const struct catalog *fresh);
+/* Does a living snapshot space of that volume exist? */
+bool fs_has_snapshots(struct fs *fs, const struct uuid *volume);
+/* The space died: all its nodes are ESTALE, its pages dropped. */
+void fs_space_died(struct fs *fs, uint32_t space);
+/* nodeid of VOLUME/.snapshots and of the root's child, 0 if the kernel has none. */
+uint64_t fs_snapdir_nodeid(struct fs *fs, uint32_t vol_space);
+
+/* ---- operations, by family ------------------------------------------------------------ */
+extern const struct fuse_lowlevel_ops fs_ops;
+/* The request that libfuse is decoding right now. */
+struct req *op_begin(fuse_req_t fr);
+
+#define OP(name) void op_##name
+OP(lookup)(fuse_req_t fr, fuse_ino_t parent, const char *name);
+OP(getattr)(fuse_req_t fr, fuse_ino_t ino, struct fuse_file_info *fi);
+OP(setattr)(fuse_req_t fr, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi);
+OP(readlink)(fuse_req_t fr, fuse_ino_t ino);
+OP(mknod)(fuse_req_t fr, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev);
+OP(mkdir)(fuse_req_t fr, fuse_ino_t parent, const char *name, mode_t mode);
+OP(symlink)(fuse_req_t fr, const char *target, fuse_ino_t parent, const char *name);
+OP(unlink)(fuse_req_t fr, fuse_ino_t parent, const char *name);
+OP(rmdir)(fuse_req_t fr, fuse_ino_t parent, const char *name);
+OP(rename)(fuse_req_t fr, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
+	   const char *newname, unsigned int flags);
+OP(link)(fuse_req_t fr, fuse_ino_t ino, fuse_ino_t newparent, const char *newname);
+OP(create)(fuse_req_t fr, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi);
+OP(open)(fuse_req_t fr, fuse_ino_t ino, struct fuse_file_info *fi);
+OP(read)(fuse_req_t fr, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+OP(write)(fuse_req_t fr, fuse_ino_t ino, const char *buf, size_t size, off_t off,
+	  struct fuse_file_info *fi);
+OP(flush)(fuse_req_t fr, fuse_ino_t ino, struct fuse_file_info *fi);
+OP(release)(fuse_req_t fr, fuse_ino_t ino, struct fuse_file_info *fi);
+OP(fsync)(fuse_req_t fr, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+OP(opendir)(fuse_req_t fr, fuse_ino_t ino, struct fuse_file_info *fi);
+OP(readdir)(fuse_req_t fr, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+OP(readdirplus)(fuse_req_t fr, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+OP(releasedir)(fuse_req_t fr, fuse_ino_t ino, struct fuse_file_info *fi);
+OP(fsyncdir)(fuse_req_t fr, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+OP(statfs)(fuse_req_t fr, fuse_ino_t ino);
+OP(setxattr)(fuse_req_t fr, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags);
+OP(getxattr)(fuse_req_t fr, fuse_ino_t ino, const char *name, size_t size);
+OP(listxattr)(fuse_req_t fr, fuse_ino_t ino, size_t size);
+OP(removexattr)(fuse_req_t fr, fuse_ino_t ino, const char *name);
+
+/* Control verbs on .snapshots, called by the operations above. */
+void ctl_snapshot_create(struct req *r);
+void ctl_snapshot_delete(struct req *r);
+void ctl_snapshot_rename(struct req *r);
+/* setxattr of ontap.snapshot.comment or .label: `field` as REST calls it. */
+void ctl_snapshot_set(struct req *r, const struct space *s, const char *field, const char *value,
+		      size_t len);
+/* Notes for rule 6.2 that this process looked or meddled inside a snapshot. */
+void ctl_walked(struct req *r, uint32_t space);
+
+/* ---- access.c: may this caller? -------------------------------------------------------- */
+/* Asks the server's ACCESS for `want` bits with the caller's credential, from
+ * the cache where that is good enough, and goes on with then(r, granted bits);
+ * replies by itself on error. `fresh`: ask in any case, and leave the
+ * attributes that came along in r->attr (r->has_attr). */
+typedef void (*access_fn)(struct req *r, uint32_t granted);
+void req_access(struct req *r, struct node *n, uint32_t want, bool fresh, access_fn then);
+
+/* What one process keeps for an open directory or .ontap file, beside the open
+ * record in shared memory; a successor makes it anew. */
+struct kept_entry {
+	uint64_t cookie, fileid;
+	bool has_attr, has_fh;
+	struct nfsio_attr attr;
+	struct nfsio_fh fh;
+	uint32_t name; /* offset in names */
+};
+struct openstate {
+	struct virtual_list *virt; /* of a virtual directory */
+	char *text;                /* of an .ontap file */
+	size_t text_len;
+	/* entries of the last READDIRPLUS that were not asked for yet */
+	struct kept_entry *kept;
+	char *names;
+	uint32_t nkept, pos;
+	uint64_t next_off;         /* readdir offset at which kept[pos] continues */
+	int64_t stamp_ns;
+	bool eof;
+	uint64_t *big;             /* cookies of 2^63 and more, by index */
+	uint32_t nbig;
+};
+struct openstate *openstate_get(struct fs *fs, uint64_t id);
+void openstate_free(struct openstate *os);
+
+/* What virtual nodes answer. */
+bool node_is_virtual(const struct node *n);
+void virtual_lookup(struct req *r);
+void virtual_readlink(struct req *r, struct node *n);
+/* One listing, built at OPENDIR and kept with the open directory. */
+struct virtual_entry {
+	uint64_t off, ino;
+	uint32_t type; /* DT_* */
+	char name[256];
+};
+struct virtual_list {
+	size_t n;
+	struct virtual_entry e[];
+};
+struct virtual_list *virtual_list_make(struct fs *fs, const struct node *n,
+				       const struct snaplist *snaps);
+/* Text of an .ontap file: malloc'ed. */
+char *statfile_text(struct fs *fs, uint64_t which, const struct caller *who, size_t *ret_len);
+int statfile_find(const char *name);
+const char *statfile_name(uint64_t which);
+uint64_t statfile_count(void);
+bool statfile_admin_only(uint64_t which);
+
+/* Attributes of a virtual node, or of the newest known of a real one. */
+void node_stat(struct fs *fs, struct node *n, struct stat *st, bool tell);
+double node_attr_timeout(struct fs *fs, const struct node *n);
+uint32_t node_rpc_size(const struct fs *fs, const struct space *s, bool write);
+
+#endif

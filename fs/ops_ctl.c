@@ -1,0 +1,414 @@
+/* Control verbs on .snapshots: mkdir, rmdir and mv become snapshot create,
+ * delete and rename. Policy first, then the safety rules, then ONTAP; every
+ * refusal leaves its reason in ontap.last_error. */
+#include <errno.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "fs/base/clock.h"
+#include "fs/base/log.h"
+#include "fs/fs_i.h"
+
+/* Rule 6.2: how long a look inside counts against deleting. */
+#define WALK_MEMORY_NS (60 * NS_PER_SEC)
+
+void ctl_walked(struct req *r, uint32_t space)
+{
+	const struct caller *c = req_process(r);
+	memory_put(r->fs->memory, MEMORY_WALKED, space, (uint64_t)c->tgid, c->start_time);
+}
+
+/* ---- policy ------------------------------------------------------------------- */
+
+static bool allowed(struct req *r, enum fs_verb verb)
+{
+	const struct fs_params *p = &r->fs->p;
+	if (!(p->allow & 1u << verb)) {
+		req_refuse(r, -EACCES, "the configuration of this mount does not allow %s", fs_verb_names[verb]);
+		return false;
+	}
+	if (p->allow_gid[verb] >= 0 && !caller_in_group(req_caller(r), (uint32_t)p->allow_gid[verb])) {
+		req_refuse(r, -EACCES, "%s is allowed to members of group %lld only", fs_verb_names[verb],
+			   (long long)p->allow_gid[verb]);
+		return false;
+	}
+	/* A loop gone wild must not take the filer with it; admins know what they do. */
+	if (!req_was_sent(r) && !req_is_admin(r) &&
+	    !rates_take(r->fs->rates, req_caller(r)->uid, p->verbs_per_minute)) {
+		req_refuse(r, -EDQUOT, "uid %u has had its %u control verbs of this minute (verbs_per_minute)",
+			   req_caller(r)->uid, p->verbs_per_minute);
+		return false;
+	}
+	return true;
+}
+
+/* Only the creator or an admin changes a snapshot; what was made by other
+ * means is nobody's here, unless `foreign` is allowed. */
+static bool is_owner(struct req *r, const struct ontap_snapshot *s, const char *verb)
+{
+	struct creator c;
+	tree_parse_creator(s->comment, &c);
+	if (!c.known) {
+		if (r->fs->p.allow & 1u << FS_FOREIGN)
+			return true;
+		req_refuse(r, -EPERM, "snapshot %s was not made through ontapfs: it is listed, not %s "
+			   "(the configuration can allow \"foreign\")", s->name, verb);
+		return false;
+	}
+	bool mine = c.uid == req_caller(r)->uid && strcmp(c.realm, r->fs->realm) == 0;
+	if (mine || req_is_admin(r))
+		return true;
+	req_refuse(r, -EPERM, "snapshot %s belongs to uid %u of %s: only that user or an admin may have it %s",
+		   s->name, c.uid, c.realm, verb);
+	return false;
+}
+
+static bool good_name(struct req *r, const char *name)
+{
+	int e = tree_check_snapshot_name(name);
+	if (e == -ENAMETOOLONG)
+		req_refuse(r, e, "a snapshot's name has at most 255 bytes");
+	else if (e)
+		req_refuse(r, e, "a snapshot's name is UTF-8 without control characters, does not begin with "
+			   "'.', '-' or a blank, and has no '@'");
+	return e == 0;
+}
+
+static void refused_by_ontap(struct req *r, const struct ontap_error *e)
+{
+	req_refuse(r, e->err, "%s", e->text);
+}
+
+/* ---- create ------------------------------------------------------------------------ */
+
+static void create_done(struct req *r, struct ctl_msg *m)
+{
+	if (m->error.err)
+		refused_by_ontap(r, &m->error);
+	else
+		bind_snapshot_known(r, r->node->space, &m->snap, reply_space_root);
+}
+
+/* Counting them costs a question of its own, so it is asked only where the
+ * last known number comes near the limit. */
+#define LIMIT_SLACK 64u
+
+static bool near_limit(struct fs *fs, const struct space *vol)
+{
+	size_t n = 0;
+	struct snaplist *l = snaplist_get(fs->ctl, &vol->volume);
+	if (l)
+		n = l->n;
+	snaplist_put(l);
+	struct catalog *cat = catalog_get(fs->ctl);
+	const struct catalog_volume *v = catalog_by_uuid(cat, &vol->volume);
+	if (v && v->v.snapshot_count > 0)
+		n = MAX_OF(n, (size_t)v->v.snapshot_count);
+	catalog_put(cat);
+	return n + LIMIT_SLACK >= fs->p.snapshots_per_volume;
+}
+
+static void create_counted(struct req *r, struct ctl_msg *m);
+static void create_send(struct req *r);
+
+static void create_permitted(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	struct fs *fs = r->fs;
+	const struct space *vol = &fs->st.spaces[r->node->space];
+	if (c->res.err) {
+		req_err(r, c->res.err);
+		return;
+	}
+	if (!(c->res.access & (NFSIO_ACCESS_MODIFY | NFSIO_ACCESS_EXTEND))) {
+		req_refuse(r, -EACCES, "to make a snapshot of %s you must have write permission in its root",
+			   vol->name);
+		return;
+	}
+	if (near_limit(fs, vol)) {
+		struct ctl_msg *l = req_message(r, CTL_SNAPSHOT_LIST, &vol->volume);
+		if (l)
+			req_control(r, l, create_counted);
+		return;
+	}
+	create_send(r);
+}
+
+static void create_counted(struct req *r, struct ctl_msg *m)
+{
+	const struct fs_params *p = &r->fs->p;
+	if (m->error.err)
+		refused_by_ontap(r, &m->error);
+	else if (m->list->n >= p->snapshots_per_volume)
+		req_refuse(r, -EDQUOT, "volume %s has %zu snapshots, the limit snapshots_per_volume is %u",
+			   r->fs->st.spaces[r->node->space].name, m->list->n, p->snapshots_per_volume);
+	else
+		create_send(r);
+}
+
+static void create_send(struct req *r)
+{
+	struct fs *fs = r->fs;
+	const struct space *vol = &fs->st.spaces[r->node->space];
+	struct ctl_msg *m = req_message(r, CTL_SNAPSHOT_CREATE, &vol->volume);
+	if (!m)
+		return;
+	struct creator who = {.known = true, .uid = req_caller(r)->uid};
+	if (uuid_is_zero(&r->note->intent.request))
+		uuid_random(&r->note->intent.request);
+	m->request = r->note->intent.request;
+	uuid_format(&m->request, who.request);
+	strcpy_bounded(who.realm, fs->realm, sizeof(who.realm));
+	strcpy_bounded(m->name, r->name, sizeof(m->name));
+	tree_format_creator(m->comment, sizeof(m->comment), &who);
+	req_intend(r);
+	req_control(r, m, create_done);
+}
+
+void ctl_snapshot_create(struct req *r)
+{
+	if (r->name[0] == '@' || !good_name(r, r->name)) {
+		if (r->name[0] == '@')
+			req_refuse(r, -EINVAL, "names that begin with '@' are links made by ontapfs");
+		return;
+	}
+	if (!allowed(r, FS_SNAPSHOT_CREATE))
+		return;
+	if (!req_was_sent(r))
+		r->note->intent.request = (struct uuid){0};
+	struct nfsio_call *c = req_call(r, NFSIO_ACCESS, NULL);
+	c->fh = r->fs->st.spaces[r->node->space].root;
+	c->access = NFSIO_ACCESS_MODIFY | NFSIO_ACCESS_EXTEND;
+	req_submit(r, create_permitted);
+}
+
+/* ---- comment and label ----------------------------------------------------------------- */
+
+struct setting {
+	const char *field;
+	char value[ONTAP_COMMENT_MAX + 1];
+};
+
+static void set_done(struct req *r, struct ctl_msg *m)
+{
+	if (m->error.err)
+		refused_by_ontap(r, &m->error);
+	else
+		req_err(r, 0);
+}
+
+static void set_found(struct req *r, struct ctl_msg *m)
+{
+	struct setting *s = r->extra;
+	if (m->error.err) {
+		refused_by_ontap(r, &m->error);
+		return;
+	}
+	if (!m->found || !uuid_eq(&m->snap.uuid, &r->space->snapshot)) {
+		req_err(r, -ESTALE);
+		return;
+	}
+	if (!is_owner(r, &m->snap, "changed"))
+		return;
+	struct ctl_msg *n = req_message(r, CTL_SNAPSHOT_SET, &r->space->volume);
+	if (!n)
+		return;
+	n->snapshot = m->snap.uuid;
+	strcpy_bounded(n->name, s->field, sizeof(n->name));
+	strcpy_bounded(n->comment, s->value, sizeof(n->comment));
+	struct creator c;
+	tree_parse_creator(m->snap.comment, &c);
+	if (strcmp(s->field, "comment") == 0 && c.known) {
+		/* The record of who made it stays at the end, whatever people write. */
+		char record[256];
+		tree_format_creator(record, sizeof(record), &c);
+		size_t len = strlen(s->value), add = strlen(record) + 1;
+		if (len + add > ONTAP_COMMENT_MAX) {
+			free(n->priv);
+			free(n);
+			req_refuse(r, -E2BIG, "a comment has room for %zu bytes here", ONTAP_COMMENT_MAX - add);
+			return;
+		}
+		snprintf(n->comment + len, sizeof(n->comment) - len, "%s%s", len ? " " : "", record);
+	}
+	req_control(r, n, set_done);
+}
+
+void ctl_snapshot_set(struct req *r, const struct space *s, const char *field, const char *value, size_t len)
+{
+	struct setting *x = calloc(1, sizeof(*x));
+	if (!x || len > ONTAP_COMMENT_MAX || memchr(value, '\0', len)) {
+		req_err(r, !x ? -ENOMEM : len > ONTAP_COMMENT_MAX ? -E2BIG : -EINVAL);
+		free(x);
+		return;
+	}
+	x->field = field;
+	memcpy(x->value, value, len);
+	r->extra = x;
+	r->space = s;
+	struct ctl_msg *m = req_message(r, CTL_SNAPSHOT_FIND, &s->volume);
+	if (!m)
+		return;
+	m->fresh = true;
+	strcpy_bounded(m->name, s->name, sizeof(m->name));
+	req_control(r, m, set_found);
+}
+
+/* ---- delete -------------------------------------------------------------------------- */
+
+static void delete_done(struct req *r, struct ctl_msg *m)
+{
+	struct fs *fs = r->fs;
+	if (m->error.err) {
+		refused_by_ontap(r, &m->error);
+		return;
+	}
+	const struct space *vol = &fs->st.spaces[r->node->space];
+	uint32_t idx = space_find(&fs->spaces, &vol->volume, &r->snap.uuid);
+	if (idx)
+		fs_space_died(fs, idx);
+	req_err(r, 0);
+}
+
+/* Rule 6.2: a tree walker looks before it removes, `rmdir run1` does not. */
+static bool looked_inside(struct req *r, uint32_t space)
+{
+	const struct caller *c = req_process(r);
+	if (c->tgid <= 0 || !c->start_time)
+		return true; /* a process that cannot be told apart */
+	return memory_get(r->fs->memory, MEMORY_WALKED, space, (uint64_t)c->tgid, c->start_time,
+			  WALK_MEMORY_NS, false);
+}
+
+static void delete_found(struct req *r, struct ctl_msg *m)
+{
+	struct fs *fs = r->fs;
+	const struct space *vol = &fs->st.spaces[r->node->space];
+	if (m->error.err) {
+		refused_by_ontap(r, &m->error);
+		return;
+	}
+	bool was_sent = req_was_sent(r);
+	if (was_sent && (!m->found || !uuid_eq(&m->snap.uuid, &r->note->intent.object))) {
+		req_err(r, 0); /* a predecessor's request did it */
+		return;
+	}
+	if (!m->found) {
+		req_err(r, -ENOENT);
+		return;
+	}
+	r->snap = m->snap;
+	uint32_t idx = space_find(&fs->spaces, &vol->volume, &r->snap.uuid);
+	if (!is_owner(r, &r->snap, "deleted"))
+		return;
+	if (idx && !was_sent && looked_inside(r, idx)) {
+		const struct caller *c = req_process(r);
+		if (!memory_get(fs->memory, MEMORY_ARMED, idx, c->uid, c->pid_ns, WALK_MEMORY_NS, true)) {
+			req_refuse(r, -ENOTEMPTY, "this process looked inside snapshot %s within the last minute, as a "
+				   "tree walker does before it removes. If you mean it: `rmdir %s` from a shell, "
+				   "or setfattr -n ontap.arm -v %s on it first", r->name, r->name, r->name);
+			return;
+		}
+	}
+	if (idx && atomic_load(&fs->st.spaces[idx].opens) > 0) {
+		req_refuse(r, -EBUSY, "files of snapshot %s are open on this mount", r->name);
+		return;
+	}
+	struct ctl_msg *d = req_message(r, CTL_SNAPSHOT_DELETE, &vol->volume);
+	if (!d)
+		return;
+	d->snapshot = r->snap.uuid;
+	strcpy_bounded(d->name, r->name, sizeof(d->name));
+	r->note->intent.object = r->snap.uuid;
+	req_intend(r);
+	req_control(r, d, delete_done);
+}
+
+static void find_first(struct req *r, const char *name, req_ctl_fn done)
+{
+	struct ctl_msg *m = req_message(r, CTL_SNAPSHOT_FIND, &r->fs->st.spaces[r->node->space].volume);
+	if (!m)
+		return;
+	m->fresh = true; /* by uuid from here on; the name must be today's */
+	strcpy_bounded(m->name, name, sizeof(m->name));
+	req_control(r, m, done);
+}
+
+void ctl_snapshot_delete(struct req *r)
+{
+	if (r->name[0] == '@') {
+		req_refuse(r, -EPERM, "%s is a link made by ontapfs", r->name);
+		return;
+	}
+	if (allowed(r, FS_SNAPSHOT_DELETE))
+		find_first(r, r->name, delete_found);
+}
+
+/* ---- rename --------------------------------------------------------------------------- */
+
+static void rename_done(struct req *r, struct ctl_msg *m)
+{
+	struct fs *fs = r->fs;
+	if (m->error.err) {
+		refused_by_ontap(r, &m->error);
+		return;
+	}
+	const struct space *vol = &fs->st.spaces[r->node->space];
+	uint32_t idx = space_find(&fs->spaces, &vol->volume, &r->snap.uuid);
+	if (idx)
+		space_rename(&fs->spaces, idx, r->name2);
+	req_err(r, 0);
+}
+
+static void rename_found(struct req *r, struct ctl_msg *m)
+{
+	const struct space *vol = &r->fs->st.spaces[r->node->space];
+	if (m->error.err) {
+		refused_by_ontap(r, &m->error);
+		return;
+	}
+	if (!m->found) {
+		req_err(r, -ENOENT);
+		return;
+	}
+	r->snap = m->snap;
+	if (!is_owner(r, &r->snap, "renamed"))
+		return;
+	struct ctl_msg *n = req_message(r, CTL_SNAPSHOT_RENAME, &vol->volume);
+	if (!n)
+		return;
+	n->snapshot = r->snap.uuid;
+	strcpy_bounded(n->name, r->name2, sizeof(n->name));
+	r->note->intent.object = r->snap.uuid;
+	req_intend(r);
+	req_control(r, n, rename_done);
+}
+
+static void rename_target_asked(struct req *r, struct ctl_msg *m)
+{
+	if (m->error.err)
+		refused_by_ontap(r, &m->error);
+	else if (m->found && req_was_sent(r) && uuid_eq(&m->snap.uuid, &r->note->intent.object))
+		req_err(r, 0); /* a predecessor's request did it */
+	else if (!m->found && (r->flags & ~(unsigned)RENAME_NOREPLACE))
+		req_err(r, -EINVAL);
+	else if (m->found)
+		req_refuse(r, -EEXIST, "there is a snapshot %s already; a snapshot is never replaced", r->name2);
+	else
+		find_first(r, r->name, rename_found);
+}
+
+void ctl_snapshot_rename(struct req *r)
+{
+	if (r->name[0] == '@') {
+		req_refuse(r, -EPERM, "%s is a link made by ontapfs", r->name);
+		return;
+	}
+	if (strcmp(r->name, r->name2) == 0) {
+		req_err(r, 0);
+		return;
+	}
+	if (good_name(r, r->name2) && allowed(r, FS_SNAPSHOT_RENAME))
+		find_first(r, r->name2, rename_target_asked);
+}

@@ -1,0 +1,671 @@
+/* Operations on names: create, make, link, unlink, rename.
+ *
+ * What must not happen twice is prepared: before REMOVE, RMDIR and RENAME the
+ * target's handle is looked up and written into the slot's intent record;
+ * CREATE (GUARDED), MKDIR and MKNOD set an atime whose nanoseconds are a nonce.
+ * When an answer was lost and the call was sent again, "it exists" with our
+ * nonce, or "it is gone" after we knew it, means that the first one did it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/fuse.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include "fs/base/clock.h"
+#include "fs/fs_i.h"
+
+/* ---- where names may change ------------------------------------------------------- */
+
+/* Is a directory one whose names the server keeps and lets us change? If not,
+ * replies with the table's error and returns false. */
+static bool may_change(struct req *r, struct node *dir, const char *name)
+{
+	struct fs *fs = r->fs;
+	if (strlen(name) > 255) {
+		req_err(r, -ENAMETOOLONG);
+		return false;
+	}
+	if (dir->kind == NODE_SNAPOFF ||
+	    (dir->kind == NODE_FILE && space_is_snapshot(&fs->st.spaces[dir->space]))) {
+		ctl_walked(r, dir->space);
+		req_refuse(r, -EROFS, "a snapshot never changes; make a clone or copy the file out");
+		return false;
+	}
+	if (node_is_virtual(dir)) {
+		const char *where = dir->kind == NODE_ROOT ? "the root lists volumes and links to clones"
+				    : dir->kind == NODE_SNAPDIR ? ".snapshots holds snapshots: mkdir, rmdir and mv in place"
+				    : dir->kind == NODE_CLONEDIR ? ".clones holds the clones of this volume"
+				    : "this directory is made by ontapfs";
+		req_refuse(r, -EPERM, "not possible here: %s", where);
+		return false;
+	}
+	if (node_is_space_root(fs, dir) && tree_is_reserved(fs, name)) {
+		req_refuse(r, -EPERM, "%s is a name of ontapfs in a volume's root", name);
+		return false;
+	}
+	return true;
+}
+
+static struct nfsio_call *call_dir(struct req *r, enum nfsio_proc proc, struct node *dir, const char *name)
+{
+	struct nfsio_call *c = req_call(r, proc, dir);
+	c->name = name;
+	return c;
+}
+
+static void after_dir(struct req *r, const struct nfsio_call *c)
+{
+	if (c->res.has_dir_attr && r->node)
+		node_attr_own_change(&r->fs->nodes, r->node, &c->res.before, &c->res.dir_attr, c->res.start_ns);
+}
+
+/* ---- make something new ------------------------------------------------------------- */
+
+/* Replies with the new object; a CREATE also opens it. */
+static void made(struct req *r, const struct nfsio_fh *fh, const struct nfsio_attr *a, int64_t stamp)
+{
+	struct node *n = req_make_node(r, r->node->space, fh, a, stamp);
+	if (!n) {
+		req_err(r, -ENFILE);
+		return;
+	}
+	if (r->opcode != FUSE_CREATE) {
+		req_entry(r, n, -1);
+		return;
+	}
+	struct nfsio_cred cred;
+	caller_cred(req_caller(r), a->gid, &cred);
+	r->fi.fh = openrec_new(r->fs, n, &cred, (uint32_t)r->fi.flags);
+	if (!r->fi.fh) {
+		node_forget(&r->fs->nodes, atomic_load(&n->nodeid), 1);
+		req_err(r, -ENFILE);
+		return;
+	}
+	r->fi.direct_io = (r->fi.flags & O_APPEND) != 0;
+	req_create(r, n);
+}
+
+static void made_readlink(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	if (c->res.err == 0 && strcmp(c->res.target, r->name2) == 0)
+		made(r, &r->fh, &r->attr, r->attr_stamp);
+	else
+		req_err(r, -EEXIST);
+}
+
+static void made_looked_up(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	bool ours = c->res.err == 0 && c->res.has_attr;
+	if (r->has_target && ours && r->opcode == FUSE_SYMLINK) {
+		/* A symlink keeps no nonce: ours is the one that says the same. */
+		r->fh = c->res.fh;
+		r->attr = c->res.attr;
+		r->attr_stamp = c->res.start_ns;
+		struct nfsio_call *n = req_call(r, NFSIO_READLINK, NULL);
+		n->fh = r->fh;
+		req_submit(r, made_readlink);
+		return;
+	}
+	/* Looking because of an EEXIST to a call that was sent twice: only the
+	 * nonce makes it ours. */
+	if (r->has_target && ours && c->res.attr.atime_ns != r->note->intent.nonce_ns)
+		ours = false;
+	if (ours)
+		made(r, &c->res.fh, &c->res.attr, c->res.start_ns);
+	else
+		req_err(r, r->has_target ? -EEXIST : c->res.err ? c->res.err : -EIO);
+}
+
+static void made_lookup(struct req *r, bool because_exists)
+{
+	r->has_target = because_exists;
+	r->changed = true;
+	call_dir(r, NFSIO_LOOKUP, r->node, r->name);
+	req_submit(r, made_looked_up);
+}
+
+static void make_done(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	after_dir(r, c);
+	if (c->res.err == -EEXIST && (c->res.resent || r->replay))
+		made_lookup(r, true);
+	else if (c->res.err == -EEXIST && r->opcode == FUSE_CREATE && !(r->fi.flags & O_EXCL))
+		/* Somebody was faster: the VFS looks up again and opens that file. */
+		req_err(r, -ESTALE);
+	else if (c->res.err)
+		req_err(r, c->res.err);
+	else if (c->res.has_fh && c->res.has_attr)
+		made(r, &c->res.fh, &c->res.attr, c->res.start_ns);
+	else
+		made_lookup(r, false); /* handle and attributes are optional (RFC 1813 3.3.8) */
+}
+
+/* The mode, and the nonce that makes the object recognisable as ours. */
+static void make_submit(struct req *r, struct nfsio_call *c, mode_t mode)
+{
+	/* A second run must recognise what the first one made. */
+	int64_t nonce = req_was_sent(r) ? r->note->intent.nonce_ns : clock_wall_ns();
+	c->sattr = (struct nfsio_sattr){.set = NFSIO_SET_MODE | NFSIO_SET_ATIME, .mode = mode & 07777,
+					.atime_ns = nonce};
+	r->note->intent.nonce_ns = nonce;
+	req_intend(r);
+	req_submit(r, make_done);
+}
+
+static struct req *make_begin(fuse_req_t fr, fuse_ino_t parent, const char *name)
+{
+	struct req *r = op_begin(fr);
+	r->name = name;
+	r->node = req_node(r, parent);
+	if (!r->node || !may_change(r, r->node, name))
+		return NULL;
+	return r;
+}
+
+void op_create(fuse_req_t fr, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
+{
+	struct req *r = make_begin(fr, parent, name);
+	if (!r)
+		return;
+	r->fi = *fi;
+	struct nfsio_call *c = call_dir(r, NFSIO_CREATE, r->node, name);
+	c->createmode = NFSIO_GUARDED;
+	make_submit(r, c, mode);
+}
+
+void op_mknod(fuse_req_t fr, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+	struct req *r = make_begin(fr, parent, name);
+	if (!r)
+		return;
+	struct nfsio_call *c;
+	if (S_ISREG(mode)) {
+		c = call_dir(r, NFSIO_CREATE, r->node, name);
+		c->createmode = NFSIO_GUARDED;
+	} else {
+		c = call_dir(r, NFSIO_MKNOD, r->node, name);
+		c->mk_type = S_ISBLK(mode) ? NFSIO_BLK : S_ISCHR(mode) ? NFSIO_CHR :
+			     S_ISSOCK(mode) ? NFSIO_SOCK : NFSIO_FIFO;
+		c->rdev_major = major(rdev);
+		c->rdev_minor = minor(rdev);
+	}
+	make_submit(r, c, mode);
+}
+
+void op_mkdir(fuse_req_t fr, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	struct req *r = op_begin(fr);
+	r->name = name;
+	r->node = req_node(r, parent);
+	if (!r->node)
+		return;
+	if (r->node->kind == NODE_SNAPDIR) {
+		ctl_snapshot_create(r);
+		return;
+	}
+	if (may_change(r, r->node, name))
+		make_submit(r, call_dir(r, NFSIO_MKDIR, r->node, name), mode);
+}
+
+void op_symlink(fuse_req_t fr, const char *target, fuse_ino_t parent, const char *name)
+{
+	struct req *r = make_begin(fr, parent, name);
+	if (!r)
+		return;
+	struct nfsio_call *c = call_dir(r, NFSIO_SYMLINK, r->node, name);
+	c->name2 = r->name2 = target;
+	c->sattr = (struct nfsio_sattr){.set = NFSIO_SET_MODE, .mode = 0777};
+	req_intend(r);
+	req_submit(r, make_done);
+}
+
+/* ---- LINK ------------------------------------------------------------------------------- */
+
+static void linked(struct req *r, const struct nfsio_attr *a, int64_t stamp)
+{
+	struct node *n = req_make_node(r, r->node2->space, &r->node2->fh, a, stamp);
+	if (n)
+		req_entry(r, n, -1);
+	else
+		req_err(r, -ENFILE);
+}
+
+static void link_attr(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	if (c->res.err)
+		req_err(r, c->res.err);
+	else
+		linked(r, &c->res.attr, c->res.start_ns);
+}
+
+/* EEXIST to a call that was sent twice: ours when the name is this file. */
+static void link_exists(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	if (c->res.err == 0 && c->res.has_attr && c->res.fh.len == r->node2->fh.len &&
+	    memcmp(c->res.fh.data, r->node2->fh.data, c->res.fh.len) == 0)
+		linked(r, &c->res.attr, c->res.start_ns);
+	else
+		req_err(r, -EEXIST);
+}
+
+static void link_done(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	after_dir(r, c);
+	if (c->res.err == -EEXIST && (c->res.resent || r->replay)) {
+		call_dir(r, NFSIO_LOOKUP, r->node, r->name);
+		req_submit(r, link_exists);
+	} else if (c->res.err) {
+		req_err(r, c->res.err);
+	} else if (c->res.has_attr) {
+		linked(r, &c->res.attr, c->res.start_ns);
+	} else {
+		r->changed = true;
+		req_call(r, NFSIO_GETATTR, r->node2);
+		req_submit(r, link_attr);
+	}
+}
+
+void op_link(fuse_req_t fr, fuse_ino_t ino, fuse_ino_t newparent, const char *newname)
+{
+	struct req *r = op_begin(fr);
+	struct node *file = req_node(r, ino);
+	struct node *dir = file ? req_node(r, newparent) : NULL;
+	if (!dir)
+		return;
+	r->node = dir;
+	r->node2 = file;
+	r->name = newname;
+	if (!may_change(r, dir, newname))
+		return;
+	if (file->space != dir->space || node_is_virtual(file)) {
+		req_err(r, -EXDEV);
+		return;
+	}
+	struct nfsio_call *c = req_call(r, NFSIO_LINK, file);
+	c->fh2.len = dir->fh.len;
+	memcpy(c->fh2.data, dir->fh.data, dir->fh.len);
+	c->name = newname;
+	req_intend(r);
+	req_submit(r, link_done);
+}
+
+/* ---- UNLINK and RMDIR ---------------------------------------------------------------------- */
+
+/* The node of what a LOOKUP found, if the kernel knows it. */
+static struct node *known_node(struct req *r, uint32_t space, const struct nfsio_fh *fh,
+			       const struct nfsio_attr *a)
+{
+	struct node_key k = {.space = space, .kind = NODE_FILE, .fh = *fh};
+	uint64_t id = node_find(&r->fs->nodes, &k, node_ino(&r->fs->st.spaces[space], a->fileid, fh));
+	return id ? node_by_id(&r->fs->nodes, id) : NULL;
+}
+
+static bool must_stay(const struct node *n, const struct nfsio_attr *a)
+{
+	return n && a->type == NFSIO_REG && a->nlink <= 1 && atomic_load(&n->opens) > 0;
+}
+
+static void remove_done(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	after_dir(r, c);
+	/* We looked it up just before: gone after a second sending means done. */
+	bool done_before = c->res.err == -ENOENT && (c->res.resent || r->replay);
+	if ((c->res.err == 0 || done_before) && r->node2)
+		/* The link count of what else names it has changed. */
+		notify_attr(r->fs->p.fuse_fd, atomic_load(&r->node2->nodeid));
+	req_err(r, done_before ? 0 : c->res.err);
+}
+
+static struct silly *silly_of(struct req *r)
+{
+	struct silly *s = silly_new(r->fs);
+	if (s) {
+		s->dir.len = r->node->fh.len;
+		memcpy(s->dir.data, r->node->fh.data, s->dir.len);
+		s->cred = r->call.cred;
+		stats_add(&r->fs->stats.silly_renames, 1);
+	}
+	return s;
+}
+
+/* Named before the call is sent: a successor then knows what .nfsX is for. */
+static void silly_publish(struct silly *s, const struct node *n)
+{
+	atomic_store_explicit(&s->nodeid, atomic_load(&n->nodeid), memory_order_release);
+}
+
+static void silly_renamed(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	struct silly *s = steal_ptr(r->extra);
+	if (c->res.err) {
+		silly_free(s);
+		req_err(r, c->res.err);
+		return;
+	}
+	r->node2->silly = 1;
+	req_err(r, 0);
+}
+
+static bool same_fh(const struct nfsio_fh *a, const struct nfsio_fh *b)
+{
+	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
+
+/* On a second run: is the name gone, or another object's, because the first
+ * run did it? Then there is nothing left to touch. */
+static bool done_by_predecessor(struct req *r, const struct nfsio_call *c)
+{
+	if (!req_was_sent(r) || !(c->res.err == -ENOENT ||
+				  (c->res.err == 0 && !same_fh(&c->res.fh, &r->note->intent.target))))
+		return false;
+	/* If it was open, it stands under its .nfsX name until the last close. */
+	struct node *n = node_by_id(&r->fs->nodes, r->note->intent.nodeid);
+	if (n && silly_find(r->fs, r->note->intent.nodeid))
+		n->silly = 1;
+	return true;
+}
+
+static void remove_target(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	bool dir = r->opcode == FUSE_RMDIR;
+	if (done_by_predecessor(r, c)) {
+		req_err(r, 0);
+		return;
+	}
+	if (c->res.err) {
+		req_err(r, c->res.err);
+		return;
+	}
+	struct nfsio_attr a = c->res.attr;
+	if (c->res.has_attr && a.fsid != r->fs->st.spaces[r->node->space].fsid) {
+		req_refuse(r, -EPERM, "%s is a junction of another volume", r->name);
+		return;
+	}
+	r->node2 = c->res.has_attr ? known_node(r, r->node->space, &c->res.fh, &a) : NULL;
+	r->note->intent.target = c->res.fh;
+	r->note->intent.nodeid = r->node2 ? atomic_load(&r->node2->nodeid) : 0;
+	req_intend(r);
+	if (!dir && r->node2 && must_stay(r->node2, &a)) {
+		struct silly *s = silly_of(r);
+		if (s) {
+			struct nfsio_call *n = call_dir(r, NFSIO_RENAME, r->node, r->name);
+			n->fh2 = s->dir;
+			n->name2 = s->name;
+			r->extra = s;
+			silly_publish(s, r->node2);
+			req_submit(r, silly_renamed);
+			return;
+		}
+	}
+	call_dir(r, dir ? NFSIO_RMDIR : NFSIO_REMOVE, r->node, r->name);
+	req_submit(r, remove_done);
+}
+
+void op_unlink(fuse_req_t fr, fuse_ino_t parent, const char *name)
+{
+	struct req *r = make_begin(fr, parent, name);
+	if (!r)
+		return;
+	call_dir(r, NFSIO_LOOKUP, r->node, name);
+	req_submit(r, remove_target);
+}
+
+void op_rmdir(fuse_req_t fr, fuse_ino_t parent, const char *name)
+{
+	struct req *r = op_begin(fr);
+	r->name = name;
+	r->node = req_node(r, parent);
+	if (!r->node)
+		return;
+	if (r->node->kind == NODE_SNAPDIR) {
+		ctl_snapshot_delete(r);
+		return;
+	}
+	if (r->node->kind == NODE_ROOT) {
+		req_refuse(r, -EPERM, "rmdir does not delete the volume %s", name);
+		return;
+	}
+	if (!may_change(r, r->node, name))
+		return;
+	call_dir(r, NFSIO_LOOKUP, r->node, name);
+	req_submit(r, remove_target);
+}
+
+/* ---- RENAME ----------------------------------------------------------------------------------- */
+
+/* Steps: look up the source, look up what it would replace, keep that one
+ * alive by a .nfsX link if it is open here, rename. With RENAME_NOREPLACE:
+ * LINK and REMOVE, since NFSv3's RENAME always replaces. */
+
+static void rename_end(struct req *r, int err)
+{
+	struct silly *s = steal_ptr(r->extra);
+	if (s && err)
+		silly_free(s);
+	req_err(r, err);
+}
+
+static void rename_undone(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	rename_end(r, (int)r->step);
+}
+
+static void rename_verified(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	rename_end(r, c->res.err == 0 && same_fh(&c->res.fh, &r->note->intent.target) ? 0 : -ENOENT);
+}
+
+static void rename_done(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	struct silly *s = r->extra;
+	if (c->res.err == -ENOENT && (c->res.resent || r->replay)) {
+		/* Gone from its old name: ours, if it stands under the new one. */
+		r->changed = true;
+		call_dir(r, NFSIO_LOOKUP, r->to, r->name2);
+		req_submit(r, rename_verified);
+		return;
+	}
+	if (c->res.err && s) {
+		/* The replaced file stays: take its second name away again. */
+		r->step = (uint32_t)c->res.err;
+		r->changed = true;
+		struct nfsio_call *n = req_call(r, NFSIO_REMOVE, NULL);
+		n->cred = s->cred;
+		n->fh = s->dir;
+		n->name = s->name;
+		req_submit(r, rename_undone);
+		return;
+	}
+	if (c->res.err == 0 && s)
+		r->node2->silly = 1;
+	if (c->res.err == 0) {
+		after_dir(r, c);
+		struct node *to = r->to;
+		if (c->res.has_dir2_attr && to)
+			node_attr_put(&r->fs->nodes, to, &c->res.dir2_attr, c->res.start_ns);
+	}
+	r->extra = c->res.err ? r->extra : NULL;
+	rename_end(r, c->res.err);
+}
+
+static void rename_submit(struct req *r)
+{
+	const struct node *to = r->to;
+	struct nfsio_call *c = call_dir(r, NFSIO_RENAME, r->node, r->name);
+	c->fh2.len = to->fh.len;
+	memcpy(c->fh2.data, to->fh.data, to->fh.len);
+	c->name2 = r->name2;
+	req_intend(r);
+	req_submit(r, rename_done);
+}
+
+static void rename_kept(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	struct silly *s = r->extra;
+	if (c->res.err) {
+		/* No second name to be had: then the open file loses its data, as
+		 * with any client whose server refuses it. */
+		silly_free(s);
+		r->extra = NULL;
+	}
+	rename_submit(r);
+}
+
+static void noreplace_removed(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	after_dir(r, c);
+	bool done_before = c->res.err == -ENOENT && (c->res.resent || r->replay);
+	req_err(r, done_before ? 0 : c->res.err);
+}
+
+static void noreplace_linked(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	if (c->res.err && !(c->res.err == -EEXIST && (c->res.resent || r->has_target2))) {
+		req_err(r, c->res.err);
+		return;
+	}
+	r->changed = true;
+	call_dir(r, NFSIO_REMOVE, r->node, r->name);
+	req_submit(r, noreplace_removed);
+}
+
+static void rename_target2(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	struct node *to = r->to;
+	if (c->res.err && c->res.err != -ENOENT) {
+		req_err(r, c->res.err);
+		return;
+	}
+	bool exists = c->res.err == 0;
+	bool itself = exists && same_fh(&r->note->intent.target, &c->res.fh);
+	struct nfsio_attr a = c->res.attr;
+	r->note->intent.target2.len = 0;
+	if (exists)
+		r->note->intent.target2 = c->res.fh;
+	if (r->flags & RENAME_NOREPLACE) {
+		if (exists && !(itself && r->has_target2)) {
+			req_err(r, -EEXIST);
+			return;
+		}
+		if (r->attr.type == NFSIO_DIR) {
+			req_refuse(r, -EINVAL, "NFSv3 cannot rename a directory without replacing");
+			return;
+		}
+		struct nfsio_call *n = req_call(r, NFSIO_LINK, NULL);
+		n->fh = r->note->intent.target;
+		n->fh2.len = to->fh.len;
+		memcpy(n->fh2.data, to->fh.data, to->fh.len);
+		n->name = r->name2;
+		req_intend(r);
+		req_submit(r, noreplace_linked);
+		return;
+	}
+	r->node2 = exists && c->res.has_attr ? known_node(r, to->space, &c->res.fh, &a) : NULL;
+	r->note->intent.nodeid = r->node2 ? atomic_load(&r->node2->nodeid) : 0;
+	struct silly *s = !itself && must_stay(r->node2, &a) ? silly_of(r) : NULL;
+	if (!s) {
+		rename_submit(r);
+		return;
+	}
+	s->dir.len = to->fh.len;
+	memcpy(s->dir.data, to->fh.data, to->fh.len);
+	r->extra = s;
+	silly_publish(s, r->node2);
+	req_intend(r);
+	struct nfsio_call *n = req_call(r, NFSIO_LINK, r->node2);
+	n->fh2 = s->dir;
+	n->name = s->name;
+	req_submit(r, rename_kept);
+}
+
+static void rename_target(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	if (done_by_predecessor(r, c)) {
+		req_err(r, 0);
+		return;
+	}
+	r->has_target2 = req_was_sent(r); /* half of LINK and REMOVE may be done */
+	if (c->res.err) {
+		req_err(r, c->res.err);
+		return;
+	}
+	if (c->res.has_attr && c->res.attr.fsid != r->fs->st.spaces[r->node->space].fsid) {
+		req_refuse(r, -EPERM, "%s is a junction of another volume", r->name);
+		return;
+	}
+	r->note->intent.target = c->res.fh;
+	r->attr = c->res.attr;
+	call_dir(r, NFSIO_LOOKUP, r->to, r->name2);
+	req_submit(r, rename_target2);
+}
+
+static bool is_frozen(const struct fs *fs, const struct node *n)
+{
+	return n->kind == NODE_SNAPOFF ||
+	       (n->kind == NODE_FILE && space_is_snapshot(&fs->st.spaces[n->space]));
+}
+
+void op_rename(fuse_req_t fr, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
+	       const char *newname, unsigned int flags)
+{
+	struct req *r = op_begin(fr);
+	struct fs *fs = r->fs;
+	struct node *from = req_node(r, parent);
+	struct node *to = from ? req_node(r, newparent) : NULL;
+	if (!to)
+		return;
+	r->node = from;
+	r->node2 = to;
+	r->name = name;
+	r->name2 = newname;
+	r->flags = flags;
+	if (from->kind == NODE_SNAPDIR && from == to) {
+		ctl_snapshot_rename(r); /* knows what to say to flags */
+	} else if (flags & ~(unsigned)RENAME_NOREPLACE) {
+		req_err(r, -EINVAL);
+	} else if (is_frozen(fs, from) && !is_frozen(fs, to)) {
+		/* Not EROFS and never EXDEV: mv would start to copy. */
+		ctl_walked(r, from->space);
+		req_refuse(r, -EPERM, "nothing moves out of a snapshot; copy it");
+	} else if (is_frozen(fs, to)) {
+		ctl_walked(r, to->space);
+		req_refuse(r, -EROFS, "a snapshot never changes");
+	} else if (node_is_virtual(from) || node_is_virtual(to)) {
+		req_refuse(r, -EPERM, from->kind == NODE_SNAPDIR || to->kind == NODE_SNAPDIR
+			   ? "a snapshot cannot leave .snapshots, and nothing can move in: it is a view of its volume; "
+			     "make a clone (ln -s) or copy (cp -a)"
+			   : "volumes and clones are not moved or renamed here");
+	} else if ((node_is_space_root(fs, from) && tree_is_reserved(fs, name)) ||
+		   (node_is_space_root(fs, to) && tree_is_reserved(fs, newname))) {
+		req_refuse(r, -EPERM, "that is a name of ontapfs in a volume's root");
+	} else if (from->space != to->space) {
+		req_err(r, -EXDEV);
+	} else if (strlen(name) > 255 || strlen(newname) > 255) {
+		req_err(r, -ENAMETOOLONG);
+	} else {
+		r->to = to;
+		r->node2 = NULL;
+		call_dir(r, NFSIO_LOOKUP, from, name);
+		req_submit(r, rename_target);
+	}
+}

@@ -1,0 +1,120 @@
+/* The shape of the tree: names, offsets, the creator's record. Pure functions
+ * of their arguments, so that tests need no mount. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+#include "fs/fs_i.h"
+
+const char *const fs_verb_names[FS_NVERBS] = {
+	"snapshot.create", "snapshot.delete", "snapshot.rename", "clone.create",
+	"clone.delete", "volume.create", "volume.delete", "volume.resize",
+	"snapdir.enable", "snapshot.retain", "foreign",
+};
+
+int tree_check_snapshot_name(const char *name)
+{
+	size_t len = strlen(name);
+	if (len == 0 || name[0] == '.' || name[0] == '-' || strchr(name, '@'))
+		return -EINVAL;
+	if (len > ONTAP_NAME_MAX)
+		return -ENAMETOOLONG;
+	/* ONTAP takes neither a leading nor a trailing blank. */
+	if (name[0] == ' ' || name[len - 1] == ' ')
+		return -EINVAL;
+	const unsigned char *p = (const unsigned char *)name;
+	while (*p) {
+		if (*p < 0x20 || *p == 0x7f)
+			return -EINVAL;
+		size_t n = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 :
+			   *p >= 0xf0 && *p < 0xf5 ? 4 : 0;
+		if (n == 0)
+			return -EINVAL;
+		for (size_t i = 1; i < n; i++)
+			if ((p[i] & 0xc0) != 0x80)
+				return -EINVAL;
+		p += n;
+	}
+	return 0;
+}
+
+bool tree_split_at(const char *name, char volume[256], char snap[256])
+{
+	const char *at = strchr(name, '@');
+	if (!at || at == name || at[1] == '\0' || at - name > 255 || strlen(at + 1) > 255)
+		return false;
+	memcpy(volume, name, (size_t)(at - name));
+	volume[at - name] = '\0';
+	strcpy_bounded(snap, at + 1, 256);
+	return true;
+}
+
+bool tree_is_reserved(const struct fs *fs, const char *name)
+{
+	if (strcmp(name, ".snapshot") == 0)
+		return true; /* the server's own is never passed through */
+	if (fs->p.snapdir == FS_SNAPDIR_OFF)
+		return false;
+	return strcmp(name, fs->p.snapdir_name) == 0 || strcmp(name, ".clones") == 0;
+}
+
+uint64_t tree_offset(const struct uuid *u)
+{
+	uint64_t h = XXH3_64bits(u->b, sizeof(u->b)) >> 1;
+	return h < TREE_OFF_MIN ? h + TREE_OFF_MIN : h;
+}
+
+/* The record stands at the very end of a comment, after what people wrote:
+ *     ... {"ontapfs":{"uid":1000,"realm":"HOST","request":"UUID"}} */
+#define CREATOR_MARK "{\"ontapfs\":{\"uid\":"
+
+void tree_parse_creator(const char *comment, struct creator *out)
+{
+	*out = (struct creator){0};
+	const char *at = NULL;
+	for (const char *p = comment; (p = strstr(p, CREATOR_MARK)); p++)
+		at = p;
+	if (!at)
+		return;
+	unsigned long uid;
+	char tail[3] = "";
+	int used = 0;
+	struct creator c = {0};
+	if (sscanf(at + strlen(CREATOR_MARK), "%lu,\"realm\":\"%63[^\"]\",\"request\":\"%36[0-9a-f-]\"%2[}]%n",
+		   &uid, c.realm, c.request, tail, &used) != 4 ||
+	    uid > UINT32_MAX || strlen(c.request) != UUID_TEXT_LEN || strcmp(tail, "}}") != 0 ||
+	    at[strlen(CREATOR_MARK) + (size_t)used] != '\0')
+		return;
+	c.uid = (uint32_t)uid;
+	c.known = true;
+	*out = c;
+}
+
+size_t tree_comment_text(const char *comment)
+{
+	struct creator c;
+	tree_parse_creator(comment, &c);
+	if (!c.known)
+		return strlen(comment);
+	const char *at = NULL;
+	for (const char *p = comment; (p = strstr(p, CREATOR_MARK)); p++)
+		at = p;
+	size_t n = (size_t)(at - comment);
+	return n && comment[n - 1] == ' ' ? n - 1 : n;
+}
+
+void tree_format_creator(char *out, size_t len, const struct creator *c)
+{
+	snprintf(out, len, CREATOR_MARK "%u,\"realm\":\"%s\",\"request\":\"%s\"}}", c->uid, c->realm,
+		 c->request);
+}
+
+const struct catalog_volume *tree_clone_parent(const struct catalog *cat,
+					       const struct catalog_volume *v)
+{
+	if (!v->v.is_flexclone || uuid_is_zero(&v->v.clone_parent))
+		return NULL;
+	const struct catalog_volume *p = catalog_by_uuid(cat, &v->v.clone_parent);
+	return p && !p->hidden_why ? p : NULL;
+}

@@ -1,0 +1,100 @@
+/* ontapfs umount: unmounts, then waits until the holder and its daemon have
+ * ended, so that what comes next may count on it. */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include "fs/base/cleanup.h"
+#include "mountd/bounded.h"
+#include "mountd/cmd.h"
+#include "mountd/control.h"
+#include "mountd/mounts.h"
+
+#define WAIT_END_MS 30000
+#define PROBE_MS    2000
+
+struct umount_args {
+	const char *mountpoint;
+	bool lazy;
+};
+
+static const struct argp_option options[] = {
+	{"lazy", 'l', NULL, 0, "Take it out of the tree now, end when nobody uses it any more", 0},
+	{0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct umount_args *a = state->input;
+	switch (key) {
+	case 'l':
+		a->lazy = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (a->mountpoint)
+			argp_error(state, "one MOUNTPOINT is enough");
+		a->mountpoint = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!a->mountpoint)
+			argp_error(state, "MOUNTPOINT is missing");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int probe(int out_fd, const void *dir)
+{
+	struct statx sx;
+	(void)out_fd;
+	return statx(AT_FDCWD, dir, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &sx) < 0 ? -errno : 0;
+}
+
+/* Nobody answers there: taking it away cannot cost anybody anything. */
+static bool is_dead(const char *dir)
+{
+	char out[1];
+	return bounded_run(probe, dir, PROBE_MS, out, sizeof(out)) == -ENOTCONN;
+}
+
+int cmd_umount(int argc, char **argv)
+{
+	static const struct argp argp = {options, parse, "MOUNTPOINT",
+					 "Unmounts an ontapfs and waits for its end.", NULL, NULL, NULL};
+	struct umount_args a = {0};
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+
+	char dir[PATH_MAX];
+	int r = mounts_resolve(a.mountpoint, dir);
+	if (r < 0)
+		return cmd_fail("cannot unmount %s: %s", a.mountpoint, strerror(-r));
+	r = mounts_has(dir);
+	if (r <= 0)
+		return cmd_fail("cannot unmount %s: %s", dir,
+				r < 0 ? strerror(-r) : "no ontapfs is mounted there");
+
+	/* Connected first: after the unmount the holder may be gone at once. */
+	cleanup_fd int holder = control_connect(dir);
+	int flags = UMOUNT_NOFOLLOW | (a.lazy ? MNT_DETACH : 0);
+	r = umount2(dir, flags) < 0 ? -errno : 0;
+	if (r == -EBUSY && is_dead(dir))
+		r = umount2(dir, flags | MNT_DETACH) < 0 ? -errno : 0;
+	if (r == -EBUSY)
+		return cmd_fail("cannot unmount %s: it is in use; 'fuser -vm %s' shows by whom, "
+				"--lazy unmounts it anyway",
+				dir, dir);
+	if (r < 0)
+		return cmd_fail("cannot unmount %s: %s", dir, strerror(-r));
+	if (a.lazy || holder < 0)
+		return 0;
+	if (control_wait_end(holder, WAIT_END_MS) < 0)
+		return cmd_fail("%s is unmounted here, but its daemon still serves after %d s: it is "
+				"mounted in another mount name space, or waits for the NFS server",
+				dir, WAIT_END_MS / 1000);
+	return 0;
+}

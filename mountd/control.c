@@ -1,0 +1,88 @@
+/* The client side of the holder's socket; the protocol is in hold.h. */
+#include "mountd/control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include "fs/base/cleanup.h"
+#include "fs/base/clock.h"
+#include "mountd/hold.h"
+
+int control_connect(const char *dir)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	if (hold_socket_path(dir, sa.sun_path, sizeof(sa.sun_path)) < 0)
+		return -ENAMETOOLONG;
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+		return -errno;
+	return steal_fd(&fd);
+}
+
+/* 1 when readable or closed, 0 when the time is over, -errno. */
+static int wait_readable(int fd, int timeout_ms)
+{
+	int64_t due = clock_now_ns() + timeout_ms * NS_PER_MS;
+	for (;;) {
+		int64_t left = due - clock_now_ns();
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		int r = poll(&p, 1, left > 0 ? (int)(left / NS_PER_MS + 1) : 0);
+		if (r >= 0 || errno != EINTR)
+			return r < 0 ? -errno : r;
+	}
+}
+
+static void parse_line(char *line, struct control_status *s)
+{
+	char *value = strchr(line, ' ');
+	if (!value)
+		return;
+	*value++ = '\0';
+	if (strcmp(line, "holder") == 0)
+		s->holder = atoi(value);
+	else if (strcmp(line, "daemon") == 0)
+		s->daemon = atoi(value);
+	else if (strcmp(line, "restarts") == 0)
+		s->restarts = atoi(value);
+	else if (strcmp(line, "state") == 0)
+		snprintf(s->state, sizeof(s->state), "%s", value);
+	else if (strcmp(line, "reason") == 0)
+		snprintf(s->reason, sizeof(s->reason), "%s", value);
+}
+
+int control_status(int fd, int timeout_ms, struct control_status *ret)
+{
+	if (send(fd, HOLD_CMD_STATUS, strlen(HOLD_CMD_STATUS), MSG_NOSIGNAL) < 0)
+		return -errno;
+	int r = wait_readable(fd, timeout_ms);
+	if (r <= 0)
+		return r < 0 ? r : -ETIMEDOUT;
+	char text[8192];
+	ssize_t n = recv(fd, text, sizeof(text) - 1, 0);
+	if (n <= 0)
+		return n < 0 ? -errno : -ECONNRESET;
+	text[n] = '\0';
+	*ret = (struct control_status){0};
+	for (char *save = NULL, *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
+		parse_line(l, ret);
+	return 0;
+}
+
+int control_wait_end(int fd, int timeout_ms)
+{
+	int64_t due = clock_now_ns() + timeout_ms * NS_PER_MS;
+	for (;;) {
+		int64_t left = due - clock_now_ns();
+		int r = wait_readable(fd, left > 0 ? (int)(left / NS_PER_MS) : 0);
+		if (r == 0)
+			return -ETIMEDOUT;
+		char text[8192];
+		ssize_t n = recv(fd, text, sizeof(text), 0);
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+			return 0;
+	}
+}

@@ -1,0 +1,85 @@
+/* ontapfs: the one command. Finds the subcommand and hands over. */
+#include <argp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "fs/base/cleanup.h"
+#include "mountd/cmd.h"
+
+static const struct command {
+	const char *name, *title; /* the title is argv[0] of the command */
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{"mount", "ontapfs mount", cmd_mount},
+	{"umount", "ontapfs umount", cmd_umount},
+	{"status", "ontapfs status", cmd_status},
+	{"serve", "ontapfs serve", cmd_serve},
+};
+
+const char *argp_program_version = "ontapfs " ONTAPFS_VERSION;
+
+static const char doc[] =
+	"Shows the volumes, snapshots and clones of an ONTAP SVM as one directory tree."
+	"\vCommands:\n"
+	"  mount SOURCE MOUNTPOINT   mount the tree\n"
+	"  umount MOUNTPOINT         unmount it and wait for its end\n"
+	"  status [MOUNTPOINT]       show mounts and how they are\n"
+	"\n"
+	"'ontapfs COMMAND --help' tells more about one of them, and so do ontapfs(8) and"
+	" ontapfs.json(5).";
+
+static const char what_next[] =
+	"ontapfs shows the volumes, snapshots and clones of an ONTAP SVM as one directory tree.\n"
+	"\n"
+	"  1. Write down where the SVM is:  /etc/ontapfs/backend.json  (see ontapfs.json(5))\n"
+	"  2. Mount it:                     ontapfs mount /etc/ontapfs/backend.json /datasets\n"
+	"  3. Read the cheat sheet:         cat /datasets/.ontap/README\n"
+	"\n"
+	"'ontapfs --help' lists the commands.\n";
+
+int cmd_fail(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	flockfile(stderr);
+	fputs("ontapfs: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	funlockfile(stderr);
+	va_end(ap);
+	return 1;
+}
+
+/* Stops at the command's name: what follows belongs to the command. */
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	(void)arg;
+	if (key != ARGP_KEY_ARG)
+		return ARGP_ERR_UNKNOWN;
+	*(int *)state->input = state->next - 1;
+	state->next = state->argc;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	argp_err_exit_status = 1;
+	const char *slash = strrchr(argv[0], '/');
+	if (strncmp(slash ? slash + 1 : argv[0], "mount.", 6) == 0)
+		return cmd_mount_helper(argc, argv);
+	if (argc == 1)
+		return fputs(what_next, stdout) < 0;
+
+	static const struct argp argp = {.parser = parse, .args_doc = "COMMAND [ARGUMENT...]", .doc = doc};
+	int at = 0;
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &at);
+	for (size_t i = 0; at && i < ARRAY_LEN(commands); i++) {
+		if (strcmp(argv[at], commands[i].name) != 0)
+			continue;
+		char title[32];
+		snprintf(title, sizeof(title), "%s", commands[i].title);
+		argv[at] = title;
+		return commands[i].run(argc - at, argv + at);
+	}
+	return cmd_fail("unknown command '%s'; 'ontapfs --help' lists the commands", argv[at]);
+}

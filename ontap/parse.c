@@ -1,0 +1,87 @@
+/* The field reader that all record parsers share. */
+#include "ontap/parse.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+void rd_init(struct reader *r, struct json_object *rec)
+{
+	*r = (struct reader){.rec = rec};
+}
+
+void rd_bad(struct reader *r, const char *path, const char *why)
+{
+	if (r->err)
+		return;
+	r->err = -EBADMSG;
+	snprintf(r->why, sizeof(r->why), "field \"%s\" %s", path, why);
+}
+
+/* Takes the result of a getter; true when there is a value. */
+static bool got(struct reader *r, const char *path, int result, enum reader_need need)
+{
+	switch (result) {
+	case -ENOENT:
+		if (need == REQUIRED)
+			rd_bad(r, path, "is missing");
+		return false;
+	case -ENAMETOOLONG:
+		rd_bad(r, path, "is too long");
+		return false;
+	case -ERANGE:
+		rd_bad(r, path, "is out of range");
+		return false;
+	default:
+		if (result < 0)
+			rd_bad(r, path, "has the wrong type");
+		return result == 0;
+	}
+}
+
+void rd_str(struct reader *r, const char *path, char *dst, size_t size, enum reader_need need)
+{
+	if (!got(r, path, js_copy(r->rec, path, dst, size), need))
+		dst[0] = '\0';
+}
+
+void rd_name(struct reader *r, const char *path, char *dst, size_t size, enum reader_need need)
+{
+	if (!got(r, path, js_copy(r->rec, path, dst, size), need)) {
+		dst[0] = '\0';
+		return;
+	}
+	bool ok = *dst && strcmp(dst, ".") != 0 && strcmp(dst, "..") != 0;
+	for (const unsigned char *p = (const unsigned char *)dst; *p; p++)
+		ok = ok && *p != '/' && *p >= ' ' && *p != 127;
+	if (!ok)
+		rd_bad(r, path, "cannot be a file name");
+}
+
+void rd_int(struct reader *r, const char *path, int64_t min, int64_t max, int64_t *ret,
+	    enum reader_need need)
+{
+	got(r, path, js_int(r->rec, path, min, max, ret), need);
+}
+
+void rd_u64(struct reader *r, const char *path, uint64_t *ret, enum reader_need need)
+{
+	int64_t v;
+	if (got(r, path, js_int(r->rec, path, 0, INT64_MAX, &v), need))
+		*ret = (uint64_t)v;
+}
+
+void rd_bool(struct reader *r, const char *path, bool *ret, enum reader_need need)
+{
+	got(r, path, js_bool(r->rec, path, ret), need);
+}
+
+void rd_uuid(struct reader *r, const char *path, struct uuid *ret, enum reader_need need)
+{
+	got(r, path, js_uuid(r->rec, path, ret), need);
+}
+
+void rd_time(struct reader *r, const char *path, int64_t *ret, enum reader_need need)
+{
+	got(r, path, js_time(r->rec, path, ret), need);
+}

@@ -1,0 +1,55 @@
+/* Records of ONTAP as plain structs: parsers that need no HTTP. Private to
+ * ontap/ and its tests; pure, any thread. */
+#ifndef ONTAP_PARSE_H
+#define ONTAP_PARSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "fs/base/buf.h"
+#include "ontap/json.h"
+#include "ontap/ontap.h"
+
+/* Reads fields one after the other and keeps the first error, so that a parser
+ * is a list of fields with one check at its end. `why` names the field. */
+struct reader {
+	struct json_object *rec;
+	int err; /* 0 or -EBADMSG */
+	char why[160];
+};
+
+enum reader_need { OPTIONAL, REQUIRED };
+
+void rd_init(struct reader *r, struct json_object *rec);
+/* A text up to size - 1 bytes; "" when absent. */
+void rd_str(struct reader *r, const char *path, char *dst, size_t size, enum reader_need need);
+/* The same for what becomes a path component: not empty, no '/', no control
+ * character, not "." or "..". */
+void rd_name(struct reader *r, const char *path, char *dst, size_t size, enum reader_need need);
+void rd_int(struct reader *r, const char *path, int64_t min, int64_t max, int64_t *ret,
+	    enum reader_need need);
+void rd_u64(struct reader *r, const char *path, uint64_t *ret, enum reader_need need);
+void rd_bool(struct reader *r, const char *path, bool *ret, enum reader_need need);
+void rd_uuid(struct reader *r, const char *path, struct uuid *ret, enum reader_need need);
+void rd_time(struct reader *r, const char *path, int64_t *ret, enum reader_need need);
+/* Fails the record by hand. */
+void rd_bad(struct reader *r, const char *path, const char *why);
+
+/* Each: 0, or -EBADMSG with why naming the field; *ret is complete or untouched. */
+int volume_parse(struct json_object *rec, struct ontap_volume *ret, char why[160]);
+int snapshot_parse(struct json_object *rec, struct ontap_snapshot *ret, char why[160]);
+int cluster_parse(struct json_object *rec, struct ontap_cluster *ret, char why[160]);
+int svm_parse(struct json_object *rec, struct ontap_svm *ret, char why[160]);
+int nfs_service_parse(struct json_object *rec, struct ontap_nfs_service *ret, char why[160]);
+int lif_parse(struct json_object *rec, struct ontap_lif *ret, char why[160]);
+
+/* A constituent of a FlexGroup, which no list should show: skip it. */
+bool volume_is_constituent(struct json_object *rec);
+/* Oldest first; records of one second keep their order. 0 or -ENOMEM. */
+int snapshot_sort(struct ontap_snapshot *s, size_t n);
+
+/* Bodies of requests. */
+void snapshot_body_create(struct buf *b, const char *name, const char *comment);
+void snapshot_body_field(struct buf *b, const char *field, const char *value);
+
+#endif

@@ -1,0 +1,267 @@
+#include "tests/sim/rest/jobs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define KEEP_JOBS 5000 /* finished jobs remembered in the table */
+#define KEEP_DONE 1024 /* and in memory, for a request that comes to wait late */
+
+struct job {
+	struct job *next;
+	char uuid[UUID_BUF];
+	int64_t due_ms; /* monotonic: when it may run */
+	job_fn fn;
+	json_t *args;
+	bool running, done, ok;
+	int waiters; /* threads in jobs_wait that still look at it */
+	struct fail fail;
+};
+
+static struct {
+	pthread_mutex_t lock; /* after model.lock in the lock order */
+	pthread_cond_t change;
+	pthread_t thread;
+	struct job *head; /* by due time, then age; done jobs stay a while */
+	int ndone;        /* how many of them are done */
+	bool stop;
+} jobs = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void unlink_job(struct job *j)
+{
+	struct job **p = &jobs.head;
+
+	while (*p != j)
+		p = &(*p)->next;
+	*p = j->next;
+	json_decref(j->args);
+	free(j);
+}
+
+/* Progress needs no disk flush: the change itself was made durable before. */
+static void set_row(struct model *m, const char *uuid, const char *state, const char *message,
+                    int64_t code, bool ended)
+{
+	model_lock(m);
+	if (db_begin(m->db, false) == 0) {
+		if (ended)
+			db_exec(m->db,
+			        "UPDATE jobs SET state=?,message=?,code=?,end_time=? WHERE uuid=?",
+			        "ssiis", state, message, code, sim_now(), uuid);
+		else
+			db_exec(m->db, "UPDATE jobs SET state=? WHERE uuid=?", "ss", state, uuid);
+		db_exec(m->db,
+		        "DELETE FROM jobs WHERE seq<=(SELECT max(seq) FROM jobs)-?"
+		        " AND end_time IS NOT NULL",
+		        "i", (int64_t)KEEP_JOBS);
+		db_commit(m->db);
+	}
+	model_unlock(m);
+}
+
+static void run_job(struct model *m, struct job *j)
+{
+	struct fail f = { 0 };
+	bool ok;
+
+	set_row(m, j->uuid, "running", NULL, 0, false);
+	ok = j->fn(m, j->args, &f) == 0;
+	if (ok)
+		set_row(m, j->uuid, "success", "Complete: Successful", 0, true);
+	else
+		set_row(m, j->uuid, "failure", f.text, f.code, true);
+	pthread_mutex_lock(&jobs.lock);
+	j->done = true;
+	jobs.ndone++;
+	j->ok = ok;
+	j->fail = f;
+	pthread_cond_broadcast(&jobs.change);
+	pthread_mutex_unlock(&jobs.lock);
+}
+
+static void deadline(int64_t mono_ms, struct timespec *ts)
+{
+	ts->tv_sec = (time_t)(mono_ms / 1000);
+	ts->tv_nsec = (long)(mono_ms % 1000) * 1000000;
+}
+
+/* The first job that is due, or NULL after waiting for a change. */
+static struct job *next_job(void)
+{
+	struct job *j = jobs.head;
+	struct timespec ts;
+
+	while (j && (j->done || j->running)) {
+		struct job *next = j->next;
+
+		if (j->done && !j->waiters && jobs.ndone > KEEP_DONE) {
+			unlink_job(j);
+			jobs.ndone--;
+		}
+		j = next;
+	}
+	if (!j) {
+		pthread_cond_wait(&jobs.change, &jobs.lock);
+		return NULL;
+	}
+	if (j->due_ms > sim_mono_ms()) {
+		deadline(j->due_ms, &ts);
+		pthread_cond_timedwait(&jobs.change, &jobs.lock, &ts);
+		return NULL;
+	}
+	return j;
+}
+
+static void *worker(void *arg)
+{
+	struct model *m = arg;
+
+	pthread_mutex_lock(&jobs.lock);
+	while (!jobs.stop) {
+		struct job *j = next_job();
+
+		if (!j || jobs.stop)
+			continue;
+		j->running = true;
+		pthread_mutex_unlock(&jobs.lock);
+		run_job(m, j);
+		pthread_mutex_lock(&jobs.lock);
+	}
+	pthread_mutex_unlock(&jobs.lock);
+	return NULL;
+}
+
+int jobs_start(struct model *m)
+{
+	pthread_condattr_t attr;
+
+	if (db_exec(m->db,
+	            "UPDATE jobs SET state='failure',code=?,end_time=?,"
+	            "message='The job was interrupted by a restart of the management service.'"
+	            " WHERE end_time IS NULL",
+	            "ii", (int64_t)E_JOB_FAILED, sim_now()) < 0)
+		return -EIO;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&jobs.change, &attr);
+	pthread_condattr_destroy(&attr);
+	return -pthread_create(&jobs.thread, NULL, worker, m);
+}
+
+void jobs_stop(void)
+{
+	pthread_mutex_lock(&jobs.lock);
+	jobs.stop = true;
+	pthread_cond_broadcast(&jobs.change);
+	pthread_mutex_unlock(&jobs.lock);
+	pthread_join(jobs.thread, NULL);
+}
+
+void jobs_free(void)
+{
+	while (jobs.head)
+		unlink_job(jobs.head);
+}
+
+int jobs_submit(struct model *m, const char *description, job_fn fn, json_t *args,
+                char uuid[UUID_BUF], struct fail *f)
+{
+	struct job *j = calloc(1, sizeof(*j)), **p;
+
+	sim_uuid(uuid);
+	if (!j || db_exec(m->db,
+	                  "INSERT INTO jobs(uuid,description,state,code,start_time)"
+	                  " VALUES(?,?,'queued',0,?)",
+	                  "ssi", uuid, description, sim_now()) < 0) {
+		free(j);
+		json_decref(args);
+		return fail_internal(f, "queue a job", EIO);
+	}
+	memcpy(j->uuid, uuid, UUID_BUF);
+	j->due_ms = sim_mono_ms() + atomic_load(&m->job_delay_ms);
+	j->fn = fn;
+	/* A copy of its own: the caller's values may be shared with its reply, and
+	 * from here on the worker alone touches these. */
+	j->args = json_deep_copy(args);
+	json_decref(args);
+	pthread_mutex_lock(&jobs.lock);
+	for (p = &jobs.head; *p && (*p)->due_ms <= j->due_ms; p = &(*p)->next)
+		;
+	j->next = *p;
+	*p = j;
+	pthread_cond_broadcast(&jobs.change);
+	pthread_mutex_unlock(&jobs.lock);
+	return 0;
+}
+
+static struct job *find_job(const char *uuid)
+{
+	struct job *j = jobs.head;
+
+	while (j && strcmp(j->uuid, uuid) != 0)
+		j = j->next;
+	return j;
+}
+
+bool jobs_wait(struct model *m, const char *uuid, int64_t timeout_ms, bool *ret_ok, struct fail *f)
+{
+	struct timespec ts;
+	struct job *j;
+	bool done = false;
+
+	deadline(sim_mono_ms() + timeout_ms, &ts);
+	pthread_mutex_lock(&jobs.lock);
+	j = find_job(uuid);
+	if (j) {
+		j->waiters++;
+		while (!j->done && !jobs.stop &&
+		       pthread_cond_timedwait(&jobs.change, &jobs.lock, &ts) != ETIMEDOUT)
+			;
+		j->waiters--;
+		done = j->done;
+		*ret_ok = j->ok;
+		*f = j->fail;
+	}
+	pthread_mutex_unlock(&jobs.lock);
+	if (j)
+		return done;
+	/* It ended before we looked: its row tells. */
+	model_lock(m);
+	{
+		AUTO_STMT sqlite3_stmt *s =
+		        db_query(m->db, "SELECT state,message,code FROM jobs WHERE uuid=?", "s", uuid);
+
+		if (db_row(s)) {
+			const char *text = db_col_text(s, 1);
+
+			done = true;
+			*ret_ok = strcmp(db_col_text(s, 0), "success") == 0;
+			fail_set(f, 0, db_col_int(s, 2), "%s", text ? text : "");
+		}
+	}
+	model_unlock(m);
+	return done;
+}
+
+bool jobs_cancel(struct model *m, const char *uuid)
+{
+	struct job *j;
+
+	pthread_mutex_lock(&jobs.lock);
+	j = find_job(uuid);
+	if (!j || j->running || j->done) {
+		pthread_mutex_unlock(&jobs.lock);
+		return false;
+	}
+	j->done = true;
+	jobs.ndone++;
+	fail_set(&j->fail, 400, E_JOB_FAILED, "The job was cancelled.");
+	pthread_cond_broadcast(&jobs.change);
+	pthread_mutex_unlock(&jobs.lock);
+	db_exec(m->db,
+	        "UPDATE jobs SET state='failure',message='The job was cancelled.',code=?,end_time=?"
+	        " WHERE uuid=?",
+	        "iis", (int64_t)E_JOB_FAILED, sim_now(), uuid);
+	return true;
+}

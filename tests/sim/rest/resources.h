@@ -1,0 +1,13 @@
+/*
+ * The resources, one per file res_NAME.c (small relatives share one).
+ */
+#ifndef SIM_REST_RESOURCES_H
+#define SIM_REST_RESOURCES_H
+
+#include "tests/sim/rest/engine.h"
+
+extern const struct resource res_cluster, res_nodes, res_jobs, res_svms, res_interfaces, res_aggregates,
+        res_nfs_services, res_export_policies, res_export_rules, res_volumes, res_snapshots,
+        res_snapshot_policies, res_recovery_queue, res_recovery_purge;
+
+#endif

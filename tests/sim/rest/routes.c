@@ -1,0 +1,11 @@
+/*
+ * Every route of the simulator.  A new resource is one file and one row here.
+ */
+#include "tests/sim/rest/resources.h"
+
+const struct resource *const routes[] = {
+	&res_cluster,     &res_nodes,         &res_jobs,         &res_svms,
+	&res_interfaces,  &res_aggregates,    &res_nfs_services, &res_export_policies,
+	&res_export_rules, &res_volumes,      &res_snapshots,    &res_snapshot_policies,
+	&res_recovery_queue, &res_recovery_purge, NULL,
+};

@@ -1,0 +1,1380 @@
+/* fs/nfs against a small server of its own: a thread that reads calls by hand
+ * and answers by hand, and can be told what to do wrong. It shares no code
+ * with what it tests. */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <cmocka.h>
+
+#include "fs/base/clock.h"
+#include "fs/base/ev.h"
+#include "fs/base/log.h"
+#include "fs/nfs/nfsio.h"
+
+/* ---- the server ---- */
+
+enum { P_GETATTR = 1, P_LOOKUP = 3, P_READ = 6, P_CREATE = 8, P_READDIRPLUS = 17, P_MNT = 101 };
+enum { CONNS = 32, RECS = 4096, MSG = 1 << 17 };
+
+enum fault {
+	GOOD,
+	CUT,     /* the first `arg` bytes of the reply, then close */
+	JUKEBOX,
+	HOLD,    /* no answer until release() */
+	TWICE,
+	PIECES,  /* `arg` bytes at a time, each its own fragment */
+	DRIBBLE, /* `arg` bytes at a time, pushed out one by one */
+	XOR,     /* word `arg` of the message is XORed with `val` */
+	SET,     /* word `arg` is set to `val` */
+	MARKER,  /* the record marker is `val` */
+	SHORT,   /* a well-framed record of only `arg` bytes */
+	DENY,    /* MSG_DENIED, AUTH_ERROR */
+	UNAVAIL, /* PROG_UNAVAIL */
+	SLAM,    /* close as soon as the call is in, nothing executed */
+};
+
+struct rec {
+	uint32_t xid, proc, uid, gid, ngroups, groups[32];
+	uint64_t offset;
+	uint16_t sport;
+	uint32_t conn; /* number of the accept */
+};
+
+struct held {
+	int fd;
+	uint32_t conn;
+	size_t len;
+	uint8_t *data;
+};
+
+struct server {
+	int lfd, wake;
+	uint16_t port;
+	pthread_t thread;
+	pthread_mutex_t lock; /* all below */
+	bool stop, slam_accepts;
+	enum fault fault;
+	uint32_t fault_proc, fault_times, arg, val;
+	struct rec recs[RECS];
+	uint32_t nrecs, accepts, executed;
+	uint32_t drc_xid[64], ndrc; /* CREATEs that were executed */
+	struct held held[256];
+	uint32_t nheld;
+	uint32_t dir_entries;
+	const char *dir_name; /* of every entry; NULL: numbered */
+	struct {
+		int fd;
+		uint32_t number;
+		uint16_t sport;
+		size_t have;
+		uint8_t in[MSG];
+	} conns[CONNS];
+};
+
+static uint8_t pattern(uint64_t off)
+{
+	return (uint8_t)(off * 7 + (off >> 8) * 13 + (off >> 16));
+}
+
+struct out {
+	uint8_t *p;
+	size_t len;
+};
+
+static void put(struct out *o, uint32_t v)
+{
+	v = htonl(v);
+	memcpy(o->p + o->len, &v, 4);
+	o->len += 4;
+}
+
+static void put64(struct out *o, uint64_t v)
+{
+	put(o, (uint32_t)(v >> 32));
+	put(o, (uint32_t)v);
+}
+
+static void put_bytes(struct out *o, const void *d, uint32_t len)
+{
+	put(o, len);
+	memcpy(o->p + o->len, d, len);
+	memset(o->p + o->len + len, 0, 3);
+	o->len += (len + 3u) & ~3u;
+}
+
+static void put_attr(struct out *o, uint32_t type)
+{
+	const uint32_t head[] = {type, 0100644, 2, 10, 20};
+	for (int i = 0; i < 5; i++)
+		put(o, head[i]);
+	put64(o, 1ull << 33);
+	put64(o, 4096);
+	put(o, 3);
+	put(o, 4);
+	put64(o, 0xabcdef);
+	put64(o, 77);
+	for (uint32_t i = 0; i < 3; i++) {
+		put(o, 1000 + i);
+		put(o, 500 + i);
+	}
+}
+
+static void put_wcc(struct out *o)
+{
+	put(o, 1);
+	put64(o, 42);
+	put(o, 900);
+	put(o, 1);
+	put(o, 901);
+	put(o, 2);
+	put(o, 1);
+	put_attr(o, 2);
+}
+
+static uint32_t word(const uint8_t *p, size_t i)
+{
+	uint32_t v;
+	memcpy(&v, p + 4 * i, 4);
+	return ntohl(v);
+}
+
+static void body(struct server *s, const struct rec *r, const uint8_t *args, struct out *o)
+{
+	if (s->fault == JUKEBOX) {
+		put(o, 10008);
+		if (r->proc == P_CREATE) {
+			put(o, 0);
+			put(o, 0);
+		} else if (r->proc != P_GETATTR) {
+			put(o, 0);
+		}
+		return;
+	}
+	put(o, 0);
+	switch (r->proc) {
+	case P_GETATTR: put_attr(o, 1); break;
+	case P_LOOKUP:
+		put_bytes(o, "handle-of-file", 14);
+		put(o, 1);
+		put_attr(o, 1);
+		put(o, 1);
+		put_attr(o, 2);
+		break;
+	case P_READ: {
+		uint32_t fh = (word(args, 0) + 3u) / 4u, count = word(args, 3 + fh);
+		put(o, 1);
+		put_attr(o, 1);
+		put(o, count);
+		put(o, 0);
+		put(o, count);
+		for (uint32_t i = 0; i < count; i++)
+			o->p[o->len + i] = pattern(r->offset + i);
+		o->len += (count + 3u) & ~3u;
+		break;
+	}
+	case P_CREATE: {
+		bool again = false;
+		for (uint32_t i = 0; i < s->ndrc; i++)
+			again |= s->drc_xid[i] == r->xid;
+		if (!again) {
+			s->executed++;
+			s->drc_xid[s->ndrc++ % 64] = r->xid;
+		}
+		put(o, 1);
+		put_bytes(o, "new-file", 8);
+		put(o, 1);
+		put_attr(o, 1);
+		put_wcc(o);
+		break;
+	}
+	case P_READDIRPLUS:
+		put(o, 1);
+		put_attr(o, 2);
+		put64(o, 0x1122334455667788);
+		for (uint32_t i = 0; i < s->dir_entries; i++) {
+			char name[16];
+			snprintf(name, sizeof(name), "file-%u", i);
+			const char *use = s->dir_name && i == 1 ? s->dir_name : name;
+			put(o, 1);
+			put64(o, 100 + i);
+			put_bytes(o, use, (uint32_t)strlen(use));
+			put64(o, i + 1);
+			put(o, 1);
+			put_attr(o, 1);
+			put(o, 1);
+			put_bytes(o, name, (uint32_t)strlen(name));
+		}
+		put(o, 0);
+		put(o, 1);
+		break;
+	case P_MNT:
+		put_bytes(o, "root", 4);
+		put(o, 1);
+		put(o, 1);
+		break;
+	default: break;
+	}
+}
+
+static void send_all(int fd, const uint8_t *p, size_t len)
+{
+	while (len) {
+		ssize_t r = send(fd, p, len, MSG_NOSIGNAL);
+		if (r <= 0)
+			return;
+		p += r;
+		len -= (size_t)r;
+	}
+}
+
+static void close_conn(struct server *s, int i)
+{
+	for (uint32_t h = 0; h < s->nheld; h++)
+		if (s->held[h].conn == s->conns[i].number)
+			s->held[h].fd = -1;
+	close(s->conns[i].fd);
+	s->conns[i].fd = -1;
+}
+
+/* One call; false when the connection was closed. Lock held. */
+static bool serve(struct server *s, int i, const uint8_t *msg)
+{
+	int fd = s->conns[i].fd;
+	struct rec r = {.xid = word(msg, 0), .proc = word(msg, 5), .sport = s->conns[i].sport,
+			.conn = s->conns[i].number};
+	if (word(msg, 3) == 100005)
+		r.proc += 100;
+	uint32_t cred_len = word(msg, 7);
+	const uint8_t *cred = msg + 32;
+	uint32_t host = (word(cred, 1) + 3u) / 4u;
+	r.uid = word(cred, 2 + host);
+	r.gid = word(cred, 3 + host);
+	r.ngroups = word(cred, 4 + host);
+	for (uint32_t g = 0; g < r.ngroups && g < 32; g++)
+		r.groups[g] = word(cred, 5 + host + g);
+	const uint8_t *args = cred + ((cred_len + 3u) & ~3u) + 8;
+	if (r.proc == P_READ) {
+		uint32_t fh = (word(args, 0) + 3u) / 4u;
+		r.offset = (uint64_t)word(args, 1 + fh) << 32 | word(args, 2 + fh);
+	}
+	if (s->nrecs < RECS)
+		s->recs[s->nrecs++] = r;
+
+	enum fault f = GOOD, was = s->fault;
+	if (s->fault_times && (!s->fault_proc || s->fault_proc == r.proc)) {
+		f = s->fault;
+		s->fault_times--;
+	}
+	if (f == SLAM) {
+		close_conn(s, i);
+		return false;
+	}
+	uint8_t *buf = malloc(MSG * 2);
+	assert_non_null(buf);
+	struct out o = {.p = buf};
+	put(&o, 0);
+	put(&o, r.xid);
+	put(&o, 1);
+	if (f == DENY) {
+		put(&o, 1);
+		put(&o, 1);
+		put(&o, 5);
+	} else {
+		put(&o, 0);
+		put(&o, 0);
+		put(&o, 0);
+		put(&o, f == UNAVAIL);
+		s->fault = f;
+		if (f != UNAVAIL)
+			body(s, &r, args, &o);
+		s->fault = was;
+	}
+	if (f == XOR || f == SET) {
+		uint32_t w = htonl(f == XOR ? word(buf + 4, s->arg) ^ s->val : s->val);
+		memcpy(buf + 4 + 4 * s->arg, &w, 4);
+	}
+	size_t len = f == SHORT ? 4 + s->arg : o.len;
+	uint32_t rm = htonl(f == MARKER ? s->val : 0x80000000u | (uint32_t)(len - 4));
+	memcpy(buf, &rm, 4);
+	bool open = true;
+	switch (f) {
+	case CUT:
+		send_all(fd, buf, MIN_OF((size_t)s->arg, len));
+		shutdown(fd, SHUT_RDWR);
+		close_conn(s, i);
+		open = false;
+		break;
+	case HOLD:
+		s->held[s->nheld++] = (struct held){.fd = fd, .conn = r.conn, .len = len, .data = buf};
+		return true;
+	case PIECES:
+		for (size_t at = 4; at < len; at += s->arg) {
+			size_t part = MIN_OF((size_t)s->arg, len - at);
+			rm = htonl((at + part == len ? 0x80000000u : 0) | (uint32_t)part);
+			send_all(fd, (uint8_t *)&rm, 4);
+			send_all(fd, buf + at, part);
+		}
+		break;
+	case DRIBBLE:
+		for (size_t at = 0; at < len; at += s->arg)
+			send_all(fd, buf + at, MIN_OF((size_t)s->arg, len - at));
+		break;
+	case TWICE: send_all(fd, buf, len); /* fall through */
+	default: send_all(fd, buf, len); break;
+	}
+	free(buf);
+	return open;
+}
+
+static void receive(struct server *s, int i)
+{
+	ssize_t r = recv(s->conns[i].fd, s->conns[i].in + s->conns[i].have, MSG - s->conns[i].have, 0);
+	if (r <= 0) {
+		close_conn(s, i);
+		return;
+	}
+	s->conns[i].have += (size_t)r;
+	while (s->conns[i].have >= 4) {
+		size_t len = 4 + (word(s->conns[i].in, 0) & 0x7fffffff);
+		if (s->conns[i].have < len)
+			return;
+		uint8_t *msg = malloc(len);
+		assert_non_null(msg);
+		memcpy(msg, s->conns[i].in + 4, len - 4);
+		s->conns[i].have -= len;
+		memmove(s->conns[i].in, s->conns[i].in + len, s->conns[i].have);
+		bool open = serve(s, i, msg);
+		free(msg);
+		if (!open)
+			return;
+	}
+}
+
+static void *server_main(void *arg)
+{
+	struct server *s = arg;
+	for (;;) {
+		struct pollfd p[CONNS + 2] = {{s->wake, POLLIN, 0}, {s->lfd, POLLIN, 0}};
+		pthread_mutex_lock(&s->lock);
+		for (int i = 0; i < CONNS; i++)
+			p[2 + i] = (struct pollfd){s->conns[i].fd, POLLIN, 0};
+		pthread_mutex_unlock(&s->lock);
+		poll(p, CONNS + 2, -1);
+		pthread_mutex_lock(&s->lock);
+		if (s->stop) {
+			pthread_mutex_unlock(&s->lock);
+			return NULL;
+		}
+		for (int i = 0; i < CONNS; i++)
+			if (p[2 + i].revents && s->conns[i].fd == p[2 + i].fd)
+				receive(s, i);
+		if (p[1].revents) {
+			struct sockaddr_in from;
+			socklen_t len = sizeof(from);
+			int fd = accept4(s->lfd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC), i = 0;
+			if (fd >= 0) {
+				s->accepts++;
+				setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+				while (i < CONNS && s->conns[i].fd >= 0)
+					i++;
+				if (s->slam_accepts || i == CONNS) {
+					close(fd);
+				} else {
+					s->conns[i].fd = fd;
+					s->conns[i].have = 0;
+					s->conns[i].number = s->accepts;
+					s->conns[i].sport = ntohs(from.sin_port);
+				}
+			}
+		}
+		pthread_mutex_unlock(&s->lock);
+	}
+}
+
+static void listen_on(struct server *s, const char *address, uint16_t port)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(port)};
+	socklen_t len = sizeof(sin);
+	inet_pton(AF_INET, address, &sin.sin_addr);
+	s->lfd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(s->lfd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+	assert_int_equal(bind(s->lfd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	getsockname(s->lfd, (struct sockaddr *)&sin, &len);
+	s->port = ntohs(sin.sin_port);
+}
+
+static void server_run(struct server *s)
+{
+	assert_int_equal(listen(s->lfd, 64), 0);
+	assert_int_equal(pthread_create(&s->thread, NULL, server_main, s), 0);
+}
+
+static struct server *server_new(const char *address)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	assert_non_null(s);
+	for (int i = 0; i < CONNS; i++)
+		s->conns[i].fd = -1;
+	pthread_mutex_init(&s->lock, NULL);
+	s->wake = eventfd(0, EFD_CLOEXEC);
+	listen_on(s, address, 0);
+	return s;
+}
+
+static void poke(struct server *s)
+{
+	uint64_t one = 1;
+	assert_int_equal(write(s->wake, &one, 8), 8);
+}
+
+static void server_stop(struct server *s)
+{
+	if (s->thread) {
+		pthread_mutex_lock(&s->lock);
+		s->stop = true;
+		pthread_mutex_unlock(&s->lock);
+		poke(s);
+		pthread_join(s->thread, NULL);
+	}
+	for (int i = 0; i < CONNS; i++)
+		if (s->conns[i].fd >= 0)
+			close(s->conns[i].fd);
+	for (uint32_t i = 0; i < s->nheld; i++)
+		free(s->held[i].data);
+	close(s->lfd);
+	close(s->wake);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static void fault(struct server *s, enum fault f, uint32_t proc, uint32_t times, uint32_t arg,
+		  uint32_t val)
+{
+	pthread_mutex_lock(&s->lock);
+	s->fault = f;
+	s->fault_proc = proc;
+	s->fault_times = times;
+	s->arg = arg;
+	s->val = val;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void release(struct server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->fault_times = 0;
+	for (uint32_t i = 0; i < s->nheld; i++) {
+		if (s->held[i].fd >= 0)
+			send_all(s->held[i].fd, s->held[i].data, s->held[i].len);
+		free(s->held[i].data);
+	}
+	s->nheld = 0;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void cut_all(struct server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->fault_times = 0;
+	for (int i = 0; i < CONNS; i++)
+		if (s->conns[i].fd >= 0)
+			shutdown(s->conns[i].fd, SHUT_RDWR);
+	pthread_mutex_unlock(&s->lock);
+}
+
+#define LOCKED(s, expr)                                                        \
+	({                                                                     \
+		pthread_mutex_lock(&(s)->lock);                                \
+		__typeof__(expr) locked_ = (expr);                             \
+		pthread_mutex_unlock(&(s)->lock);                              \
+		locked_;                                                       \
+	})
+
+/* ---- the client ---- */
+
+struct fixture {
+	struct ev *ev;
+	struct nfsio *n;
+	struct server *a, *b;
+	struct nfsio_counters k;
+	_Atomic uint32_t xid;
+	struct nfsio_params p;
+};
+
+struct call {
+	struct nfsio_call c;
+	bool done;
+	int times;
+	uint8_t data[16384];
+	char names[4][300];
+};
+
+static const struct nfsio_fh dir_fh = {.len = 4, .data = "dir!"};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	assert_non_null(f);
+	log_init("test_nfsio", 2);
+	log_set_level(getenv("TEST_LOG") ? LOG_LV_DEBUG : LOG_LV_ERROR);
+	signal(SIGPIPE, SIG_IGN);
+	f->ev = ev_new();
+	f->a = server_new("127.0.0.1");
+	f->b = server_new("127.0.0.2");
+	f->xid = 0xfffffff0u; /* wraps during the test */
+	f->p = (struct nfsio_params){.nlifs = 1,
+				     .nconnect = 1,
+				     .silence_ns = 60 * NS_PER_MS,
+				     .next_xid = &f->xid,
+				     .counters = &f->k};
+	strcpy(f->p.lifs[0].address, "127.0.0.1");
+	strcpy(f->p.lifs[1].address, "127.0.0.2");
+	f->p.lifs[0].nfs_port = f->p.lifs[0].mount_port = f->a->port;
+	f->p.lifs[1].nfs_port = f->p.lifs[1].mount_port = f->b->port;
+	*state = f;
+	return 0;
+}
+
+static void start(struct fixture *f)
+{
+	if (!f->a->thread)
+		server_run(f->a);
+	if (f->p.nlifs > 1)
+		server_run(f->b);
+	f->n = nfsio_new(f->ev, &f->p);
+	assert_non_null(f->n);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	clock_set_fake(-1);
+	nfsio_free(f->n);
+	assert_int_equal(f->k.connections, 0);
+	server_stop(f->a);
+	server_stop(f->b);
+	ev_free(f->ev);
+	free(f);
+	return 0;
+}
+
+static void finished(struct nfsio_call *c)
+{
+	struct call *x = c->priv;
+	x->done = true;
+	x->times++;
+	if (!c->res.err && c->proc == NFSIO_READ)
+		memcpy(x->data, c->res.data, MIN_OF((size_t)c->res.count, sizeof(x->data)));
+	for (uint32_t i = 0; !c->res.err && i < c->res.nentries && i < 4; i++)
+		snprintf(x->names[i], sizeof(x->names[i]), "%s", c->res.entries[i].name);
+}
+
+static void prepare(struct call *x, enum nfsio_proc proc)
+{
+	memset(x, 0, sizeof(*x));
+	x->c.proc = proc;
+	x->c.done = finished;
+	x->c.priv = x;
+	x->c.fh = dir_fh;
+	x->c.name = "name";
+	x->c.count = 4096;
+}
+
+static void submit(struct fixture *f, struct call *x)
+{
+	x->done = false;
+	assert_int_equal(nfsio_submit(f->n, &x->c), 0);
+	assert_false(x->done);
+}
+
+/* Runs the loop until cond; fails after five seconds. */
+#define run_until(f, cond)                                                     \
+	do {                                                                   \
+		int64_t until_ = clock_now_ns() + 5 * NS_PER_SEC;              \
+		while (!(cond)) {                                              \
+			ev_run_once((f)->ev, 5);                               \
+			if (clock_now_ns() > until_)                           \
+				fail_msg("never came: %s", #cond);             \
+		}                                                              \
+	} while (0)
+
+static int call(struct fixture *f, struct call *x)
+{
+	submit(f, x);
+	run_until(f, x->done);
+	return x->c.res.err;
+}
+
+static void check_read(const struct call *x)
+{
+	assert_int_equal(x->c.res.err, 0);
+	assert_int_equal(x->c.res.count, x->c.count);
+	for (uint32_t i = 0; i < x->c.count && i < sizeof(x->data); i++)
+		if (x->data[i] != pattern(x->c.offset + i))
+			fail_msg("wrong byte at %u", i);
+}
+
+static struct rec rec_at(struct server *s, uint32_t i)
+{
+	return LOCKED(s, s->recs[i]);
+}
+
+/* How many calls of that procedure came in. */
+static uint32_t seen(struct server *s, uint32_t proc)
+{
+	uint32_t n = 0;
+	pthread_mutex_lock(&s->lock);
+	for (uint32_t i = 0; i < s->nrecs; i++)
+		n += s->recs[i].proc == proc;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+/* ---- tests ---- */
+
+static void answers(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x;
+	start(f);
+	prepare(&x, NFSIO_GETATTR);
+	assert_int_equal(call(f, &x), 0);
+	assert_true(x.c.res.has_attr);
+	assert_int_equal(x.c.res.attr.type, NFSIO_REG);
+	assert_int_equal(x.c.res.attr.mode, 0644);
+	assert_int_equal(x.c.res.attr.size, 1ull << 33);
+	assert_int_equal(x.c.res.attr.mtime_ns, 1001 * NS_PER_SEC + 501);
+	assert_int_equal(x.c.res.attr.rdev_minor, 4);
+	assert_false(x.c.res.resent);
+	prepare(&x, NFSIO_LOOKUP);
+	assert_int_equal(call(f, &x), 0);
+	assert_int_equal(x.c.res.fh.len, 14);
+	assert_memory_equal(x.c.res.fh.data, "handle-of-file", 14);
+	assert_true(x.c.res.has_attr && x.c.res.has_dir_attr);
+	assert_int_equal(x.c.res.dir_attr.type, NFSIO_DIR);
+	prepare(&x, NFSIO_READ);
+	x.c.offset = 123456789;
+	x.c.count = 9999;
+	assert_int_equal(call(f, &x), 0);
+	check_read(&x);
+	prepare(&x, NFSIO_CREATE);
+	assert_int_equal(call(f, &x), 0);
+	assert_int_equal(x.c.res.fh.len, 8);
+	assert_true(x.c.res.before.valid);
+	assert_int_equal(x.c.res.before.size, 42);
+	assert_int_equal(x.c.res.before.ctime_ns, 901 * NS_PER_SEC + 2);
+	assert_true(x.c.res.has_dir_attr);
+	assert_int_equal(f->k.calls[NFSIO_READ], 1);
+	assert_int_equal(f->k.bytes_read, 9999);
+	assert_int_equal(LOCKED(f->a, f->a->accepts), 1);
+}
+
+static void refuses_bad_calls(void **state)
+{
+	struct fixture *f = *state;
+	static char longname[300];
+	static struct call x;
+	start(f);
+	memset(longname, 'n', 256);
+	const char *bad[] = {NULL, "", "a/b", longname};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		prepare(&x, NFSIO_LOOKUP);
+		x.c.name = bad[i];
+		assert_int_equal(nfsio_submit(f->n, &x.c), -EINVAL);
+	}
+	prepare(&x, NFSIO_GETATTR);
+	x.c.fh.len = 0;
+	assert_int_equal(nfsio_submit(f->n, &x.c), -EINVAL);
+	x.c.fh.len = 65;
+	assert_int_equal(nfsio_submit(f->n, &x.c), -EINVAL);
+	prepare(&x, NFSIO_READ);
+	x.c.count = NFSIO_XFER_MAX + 1;
+	assert_int_equal(nfsio_submit(f->n, &x.c), -EINVAL);
+	assert_int_equal(x.times, 0);
+}
+
+/* Every offset of the reply's head, and some in the data. */
+static void cut_reply_anywhere(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x;
+	start(f);
+	for (uint32_t k = 0; k < 4096 + 132; k += k < 140 ? 1 : 97) {
+		prepare(&x, NFSIO_READ);
+		x.c.offset = k * 1000003ull;
+		fault(f->a, CUT, P_READ, 1, k, 0);
+		uint32_t at = LOCKED(f->a, f->a->nrecs);
+		assert_int_equal(call(f, &x), 0);
+		check_read(&x);
+		assert_true(x.c.res.resent);
+		assert_int_equal(LOCKED(f->a, f->a->nrecs), at + 2);
+		assert_int_equal(rec_at(f->a, at).xid, rec_at(f->a, at + 1).xid);
+		assert_int_equal(x.times, 1);
+	}
+	assert_int_equal(f->k.garbage, 0);
+	assert_int_equal(f->k.resends, f->k.reconnects);
+}
+
+static void cut_with_many_out(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x[8];
+	start(f);
+	for (uint32_t round = 0; round < 20; round++) {
+		fault(f->a, CUT, P_READ, 1, round * 201, 0);
+		for (uint32_t i = 0; i < 8; i++) {
+			prepare(&x[i], NFSIO_READ);
+			x[i].c.offset = (round * 8 + i) * 65537ull;
+			submit(f, &x[i]);
+		}
+		for (uint32_t i = 0; i < 8; i++) {
+			run_until(f, x[i].done);
+			check_read(&x[i]);
+		}
+	}
+	assert_true(f->k.reconnects >= 20);
+}
+
+/* What was executed is not executed again: same XID, same source port. */
+static void create_resent_as_it_was(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x;
+	start(f);
+	prepare(&x, NFSIO_GETATTR);
+	assert_int_equal(call(f, &x), 0);
+	fault(f->a, CUT, P_CREATE, 2, 60, 0);
+	prepare(&x, NFSIO_CREATE);
+	assert_int_equal(call(f, &x), 0);
+	assert_true(x.c.res.resent);
+	assert_int_equal(LOCKED(f->a, f->a->nrecs), 4);
+	assert_int_equal(LOCKED(f->a, f->a->executed), 1);
+	for (uint32_t i = 2; i < 4; i++) {
+		assert_int_equal(rec_at(f->a, i).xid, rec_at(f->a, 1).xid);
+		assert_int_equal(rec_at(f->a, i).sport, rec_at(f->a, 1).sport);
+		assert_int_not_equal(rec_at(f->a, i).conn, rec_at(f->a, i - 1).conn);
+	}
+}
+
+static void hard_and_paced(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x;
+	f->a->slam_accepts = true;
+	start(f);
+	prepare(&x, NFSIO_READ);
+	submit(f, &x);
+	int64_t t0 = clock_now_ns();
+	while (clock_now_ns() - t0 < 650 * NS_PER_MS)
+		ev_run_once(f->ev, 5);
+	assert_false(x.done);
+	/* 0, ~100, ~300 ms; the fourth is due at 525 ms at the earliest */
+	assert_in_range(LOCKED(f->a, f->a->accepts), 3, 4);
+	pthread_mutex_lock(&f->a->lock);
+	f->a->slam_accepts = false;
+	pthread_mutex_unlock(&f->a->lock);
+	run_until(f, x.done);
+	check_read(&x);
+}
+
+static void nobody_listens(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x, y;
+	struct nfsio_lif_state ls;
+	f->n = nfsio_new(f->ev, &f->p);
+	assert_non_null(f->n);
+	prepare(&x, NFSIO_READ);
+	submit(f, &x);
+	run_until(f, nfsio_lif_states(f->n, &ls, 1) == 1 && ls.last_err);
+	assert_int_equal(ls.last_err, -ECONNREFUSED);
+	assert_int_equal(ls.connections, 0);
+	prepare(&y, NFSIO_CREATE);
+	submit(f, &y);
+	/* Neither was sent: both may be taken back. */
+	assert_int_equal(nfsio_cancel(f->n, &y.c), 0);
+	assert_int_equal(y.c.res.err, -EINTR);
+	server_run(f->a);
+	run_until(f, x.done);
+	check_read(&x);
+	assert_int_equal(nfsio_lif_states(f->n, &ls, 1), 1);
+	assert_int_equal(ls.last_err, 0);
+	assert_int_equal(ls.connections, 1);
+	assert_string_equal(ls.address, "127.0.0.1");
+}
+
+static void cancel(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x, y;
+	start(f);
+	fault(f->a, HOLD, 0, 100, 0, 0);
+	prepare(&x, NFSIO_READ);
+	submit(f, &x);
+	prepare(&y, NFSIO_CREATE);
+	submit(f, &y);
+	run_until(f, LOCKED(f->a, f->a->nheld) == 2);
+	assert_int_equal(nfsio_cancel(f->n, &x.c), 0);
+	assert_true(x.done);
+	assert_int_equal(x.c.res.err, -EINTR);
+	assert_int_equal(nfsio_cancel(f->n, &y.c), -EBUSY);
+	assert_false(y.done);
+	/* The memory of the cancelled call is no longer anybody's. */
+	memset(&x, 0xa5, sizeof(x));
+	release(f->a);
+	run_until(f, y.done);
+	assert_int_equal(y.c.res.err, 0);
+	assert_int_equal(f->k.garbage, 0);
+	prepare(&x, NFSIO_GETATTR);
+	assert_int_equal(call(f, &x), 0);
+	assert_int_equal(LOCKED(f->a, f->a->accepts), 1);
+}
+
+static void jukebox(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x;
+	start(f);
+	int64_t t0 = clock_now_ns();
+	fault(f->a, JUKEBOX, P_CREATE, 2, 0, 0);
+	prepare(&x, NFSIO_CREATE);
+	assert_int_equal(call(f, &x), 0);
+	assert_true(clock_now_ns() - t0 >= 600 * NS_PER_MS);
+	assert_int_equal(f->k.jukebox, 2);
+	assert_int_equal(LOCKED(f->a, f->a->nrecs), 3);
+	assert_int_not_equal(rec_at(f->a, 0).xid, rec_at(f->a, 1).xid);
+	assert_int_not_equal(rec_at(f->a, 1).xid, rec_at(f->a, 2).xid);
+	assert_false(x.c.res.resent);
+}
+
+static void garbage(void **state)
+{
+	struct fixture *f = *state;
+	/* Words of the message: 0 XID, 1 type, 2 stat, 3 verifier, 4 its length,
+	 * 5 accepted, 6 status, then the body. */
+	static const struct {
+		enum nfsio_proc proc;
+		enum fault f;
+		uint32_t arg, val;
+		int err;
+	} t[] = {
+		{NFSIO_LOOKUP, SET, 7, 0x80000000, -EIO},     /* handle length: sign */
+		{NFSIO_LOOKUP, SET, 7, 0xfffffff0, -EIO},     /* backwards */
+		{NFSIO_LOOKUP, SET, 7, 65, -EIO},             /* too long */
+		{NFSIO_LOOKUP, SET, 7, 0, -EIO},              /* none */
+		{NFSIO_GETATTR, SET, 4, 0x80000000, -EIO},    /* verifier length */
+		{NFSIO_GETATTR, SET, 7, 9, -EIO},             /* file type */
+		{NFSIO_GETATTR, SET, 2, 7, -EIO},             /* reply_stat */
+		{NFSIO_GETATTR, SET, 5, 77, -EIO},            /* accept_stat */
+		{NFSIO_GETATTR, SHORT, 60, 0, -EIO},
+		{NFSIO_READ, SET, 29, 5000, -EIO},            /* count over what was asked */
+		{NFSIO_READ, SET, 29, 100, -EIO},             /* count is not the length */
+		{NFSIO_READ, SET, 31, 0xfffffffc, -EIO},      /* data length */
+		{NFSIO_READ, SET, 31, 4097, -EIO},
+		{NFSIO_CREATE, SET, 8, 0x7fffffff, -EIO},
+		{NFSIO_READDIRPLUS, SET, 34, 0x80000000, -EIO}, /* a name's length */
+		{NFSIO_READDIRPLUS, XOR, 35, 0x66000000, -EIO}, /* NUL in a name */
+		{NFSIO_MNT, SET, 9, 0x40000001, -EIO},        /* flavors */
+		{NFSIO_GETATTR, SET, 6, 4711, -EIO},          /* no such nfsstat3 */
+		/* Not a reply to anything: tried again. */
+		{NFSIO_GETATTR, SET, 1, 0, 0},
+		{NFSIO_GETATTR, MARKER, 0, 0xffffffff, 0},
+		{NFSIO_GETATTR, MARKER, 0, 0x80000000, 0},
+	};
+	static struct call x;
+	f->a->dir_entries = 3;
+	start(f);
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		prepare(&x, NFSIO_GETATTR);
+		assert_int_equal(call(f, &x), 0);
+		uint64_t before = f->k.garbage;
+		fault(f->a, t[i].f, 0, 1, t[i].arg, t[i].val);
+		prepare(&x, t[i].proc);
+		if (call(f, &x) != t[i].err)
+			fail_msg("row %zu: %d", i, x.c.res.err);
+		assert_int_equal(f->k.garbage, before + 1);
+	}
+}
+
+/* A server that never says anything sensible must not hold a call for ever. */
+static void nothing_but_garbage(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x;
+	start(f);
+	fault(f->a, SET, 0, 100, 1, 5);
+	prepare(&x, NFSIO_GETATTR);
+	assert_int_equal(call(f, &x), -EIO);
+	assert_int_equal(LOCKED(f->a, f->a->nrecs), 3);
+}
+
+static void bad_names_left_out(void **state)
+{
+	struct fixture *f = *state;
+	static char longname[300];
+	memset(longname, 'l', 256);
+	const char *bad[] = {"", "a/b", longname};
+	static struct call x;
+	f->a->dir_entries = 4;
+	start(f);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		pthread_mutex_lock(&f->a->lock);
+		f->a->dir_name = bad[i];
+		pthread_mutex_unlock(&f->a->lock);
+		prepare(&x, NFSIO_READDIRPLUS);
+		assert_int_equal(call(f, &x), 0);
+		assert_int_equal(x.c.res.nentries, 3);
+		assert_string_equal(x.names[0], "file-0");
+		assert_string_equal(x.names[1], "file-2");
+		assert_true(x.c.res.eof);
+		assert_int_equal(f->k.garbage, i + 1);
+	}
+	assert_int_equal(LOCKED(f->a, f->a->accepts), 1);
+}
+
+static void framing(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		enum nfsio_proc proc;
+		enum fault f;
+		uint32_t arg;
+	} t[] = {
+		{NFSIO_GETATTR, PIECES, 8},	{NFSIO_READ, PIECES, 1000},
+		{NFSIO_READDIRPLUS, PIECES, 5000}, {NFSIO_GETATTR, DRIBBLE, 1},
+		{NFSIO_READ, DRIBBLE, 7},	{NFSIO_READDIRPLUS, DRIBBLE, 333},
+		{NFSIO_READDIRPLUS, GOOD, 0},	{NFSIO_GETATTR, TWICE, 0},
+		{NFSIO_READ, TWICE, 0},		{NFSIO_READDIRPLUS, TWICE, 0},
+	};
+	static struct call x;
+	f->a->dir_entries = 500;
+	start(f);
+	for (size_t i = 0; i < 3 * ARRAY_LEN(t); i++) {
+		size_t k = i % ARRAY_LEN(t);
+		fault(f->a, t[k].f, 0, 1, t[k].arg, 0);
+		prepare(&x, t[k].proc);
+		x.c.offset = i * 4099;
+		assert_int_equal(call(f, &x), 0);
+		if (x.c.proc == NFSIO_READ)
+			check_read(&x);
+		if (x.c.proc == NFSIO_READDIRPLUS)
+			assert_int_equal(x.c.res.nentries, 500);
+	}
+	assert_int_equal(LOCKED(f->a, f->a->accepts), 1);
+	assert_int_equal(f->k.garbage, 0);
+}
+
+static void credentials(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x;
+	start(f);
+	for (uint32_t i = 0; i < 6; i++) {
+		prepare(&x, NFSIO_GETATTR);
+		x.c.cred.uid = 1000 + i / 2;
+		x.c.cred.gid = 2000 + i;
+		x.c.cred.ngroups = i < 5 ? i : 33;
+		for (uint32_t g = 0; g < NFSIO_GROUPS_MAX; g++)
+			x.c.cred.groups[g] = 3000 + g * (i + 1);
+		assert_int_equal(call(f, &x), 0);
+		struct rec r = rec_at(f->a, i);
+		assert_int_equal(r.uid, 1000 + i / 2);
+		assert_int_equal(r.gid, 2000 + i);
+		assert_int_equal(r.ngroups, i < 5 ? i : 16);
+		for (uint32_t g = 0; g < r.ngroups; g++)
+			assert_int_equal(r.groups[g], 3000 + g * (i + 1));
+	}
+	/* A resent call goes out as its own user, not as the last one. */
+	fault(f->a, HOLD, 0, 2, 0, 0);
+	static struct call y;
+	prepare(&x, NFSIO_GETATTR);
+	x.c.cred.uid = 1;
+	submit(f, &x);
+	prepare(&y, NFSIO_GETATTR);
+	y.c.cred.uid = 2;
+	submit(f, &y);
+	run_until(f, LOCKED(f->a, f->a->nheld) == 2);
+	cut_all(f->a);
+	run_until(f, x.done && y.done);
+	assert_int_equal(LOCKED(f->a, f->a->nrecs), 10);
+	for (uint32_t i = 8; i < 10; i++)
+		for (uint32_t j = 6; j < 8; j++)
+			if (rec_at(f->a, i).xid == rec_at(f->a, j).xid)
+				assert_int_equal(rec_at(f->a, i).uid, rec_at(f->a, j).uid);
+	assert_int_equal(rec_at(f->a, 8).uid + rec_at(f->a, 9).uid, 3);
+}
+
+static void denials(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x;
+	start(f);
+	fault(f->a, DENY, 0, 1, 0, 0);
+	prepare(&x, NFSIO_GETATTR);
+	assert_int_equal(call(f, &x), -EACCES);
+	fault(f->a, UNAVAIL, 0, 1, 0, 0);
+	prepare(&x, NFSIO_READ);
+	assert_int_equal(call(f, &x), -EPROTONOSUPPORT);
+	fault(f->a, SET, P_LOOKUP, 1, 6, 70);
+	prepare(&x, NFSIO_GETATTR);
+	assert_int_equal(call(f, &x), 0);
+	/* The connection was fine all the time. */
+	assert_int_equal(LOCKED(f->a, f->a->accepts), 1);
+	assert_int_equal(f->k.garbage, 0);
+}
+
+static void soft(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x, y;
+	f->p.soft_ns = 150 * NS_PER_MS;
+	start(f);
+	fault(f->a, HOLD, 0, 100, 0, 0);
+	int64_t t0 = clock_now_ns();
+	prepare(&x, NFSIO_READ);
+	submit(f, &x);
+	prepare(&y, NFSIO_CREATE);
+	submit(f, &y);
+	run_until(f, x.done && y.done);
+	assert_int_equal(x.c.res.err, -ETIMEDOUT);
+	assert_int_equal(y.c.res.err, -ETIMEDOUT);
+	assert_in_range(clock_now_ns() - t0, 150 * NS_PER_MS, 450 * NS_PER_MS);
+	release(f->a);
+	prepare(&x, NFSIO_READ);
+	assert_int_equal(call(f, &x), 0);
+	check_read(&x);
+}
+
+/* Two LIFs, one falls silent: what may be repeated goes to the other. */
+static void silent_lif(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x[12];
+	static struct call c;
+	f->p.nlifs = 2;
+	start(f);
+	/* Enough load that both get a connection. */
+	fault(f->a, HOLD, 0, 100, 0, 0);
+	fault(f->b, HOLD, 0, 100, 0, 0);
+	for (int i = 0; i < 12; i++) {
+		prepare(&x[i], NFSIO_READ);
+		x[i].c.offset = (uint64_t)i << 20;
+		submit(f, &x[i]);
+		for (int k = 0; k < 5; k++)
+			ev_run_once(f->ev, 2);
+	}
+	run_until(f, LOCKED(f->a, f->a->nheld) && LOCKED(f->b, f->b->nheld));
+	prepare(&c, NFSIO_CREATE);
+	submit(f, &c);
+	run_until(f, seen(f->a, P_CREATE) + seen(f->b, P_CREATE) == 1);
+	bool on_a = seen(f->a, P_CREATE);
+	struct server *dead = on_a ? f->a : f->b, *alive = on_a ? f->b : f->a;
+	release(alive);
+	for (int i = 0; i < 12; i++) {
+		run_until(f, x[i].done);
+		check_read(&x[i]);
+	}
+	assert_false(c.done);
+	struct nfsio_lif_state ls[2];
+	assert_int_equal(nfsio_lif_states(f->n, ls, 2), 2);
+	assert_true(ls[on_a ? 0 : 1].silent);
+	assert_false(ls[on_a ? 1 : 0].silent);
+	/* New calls avoid it. */
+	uint32_t before = LOCKED(dead, dead->nrecs);
+	for (int i = 0; i < 12; i++) {
+		prepare(&x[i], NFSIO_GETATTR);
+		assert_int_equal(call(f, &x[i]), 0);
+	}
+	assert_int_equal(LOCKED(dead, dead->nrecs), before);
+	/* Its late answers meet nobody; the CREATE stayed and ends once. */
+	release(dead);
+	run_until(f, c.done);
+	assert_int_equal(c.c.res.err, 0);
+	assert_int_equal(LOCKED(dead, dead->executed), 1);
+	assert_int_equal(LOCKED(alive, alive->executed), 0);
+	assert_int_equal(f->k.garbage, 0);
+	assert_int_equal(nfsio_lif_states(f->n, ls, 2), 2);
+	assert_false(ls[0].silent || ls[1].silent);
+}
+
+static void bounded_and_spread(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x[64];
+	f->p.nconnect = 4;
+	f->p.inflight_bytes = 128 << 10;
+	start(f);
+	fault(f->a, HOLD, 0, 10000, 0, 0);
+	for (int i = 0; i < 64; i++) {
+		prepare(&x[i], NFSIO_READ);
+		x[i].c.count = 64 << 10;
+		x[i].c.offset = (uint64_t)i << 20;
+		submit(f, &x[i]);
+	}
+	run_until(f, LOCKED(f->a, f->a->nheld) == 8);
+	/* Metadata passes by. */
+	static struct call m;
+	fault(f->a, HOLD, P_READ, 10000, 0, 0);
+	prepare(&m, NFSIO_GETATTR);
+	assert_int_equal(call(f, &m), 0);
+	assert_int_equal(LOCKED(f->a, f->a->nheld), 8);
+	uint32_t per[5] = {0};
+	for (uint32_t i = 0; i < 8; i++)
+		per[rec_at(f->a, i).conn]++;
+	for (int i = 1; i < 5; i++)
+		assert_int_equal(per[i], 2);
+	release(f->a);
+	for (int i = 0; i < 64; i++) {
+		run_until(f, x[i].done);
+		check_read(&x[i]);
+	}
+	assert_int_equal(LOCKED(f->a, f->a->accepts), 4);
+	assert_int_equal(f->k.connections, 4);
+	assert_int_equal(f->k.resends, 0);
+}
+
+static void grows_with_load(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x[16];
+	f->p.nconnect = 2;
+	start(f);
+	for (int i = 0; i < 20; i++) {
+		prepare(&x[0], NFSIO_GETATTR);
+		assert_int_equal(call(f, &x[0]), 0);
+	}
+	assert_int_equal(LOCKED(f->a, f->a->accepts), 1);
+	fault(f->a, HOLD, 0, 100, 0, 0);
+	for (int i = 0; i < 16; i++) {
+		prepare(&x[i], NFSIO_GETATTR);
+		submit(f, &x[i]);
+		if (i == 7)
+			run_until(f, f->k.connections == 2);
+	}
+	run_until(f, LOCKED(f->a, f->a->nheld) == 16);
+	assert_int_equal(LOCKED(f->a, f->a->accepts), 2);
+	uint32_t per[3] = {0};
+	for (uint32_t i = 20; i < 36; i++)
+		per[rec_at(f->a, i).conn]++;
+	assert_true(per[2] >= 6);
+	release(f->a);
+	for (int i = 0; i < 16; i++)
+		run_until(f, x[i].done);
+}
+
+/* Lets `ns` pass for everybody here; until teardown the clock stands still. */
+static void pass(struct fixture *f, int64_t ns)
+{
+	clock_set_fake(clock_now_ns() + ns);
+	for (int i = 0; i < 5; i++)
+		ev_run_once(f->ev, 5);
+}
+
+#define run_passing(f, cond)                                                   \
+	do {                                                                   \
+		for (int turns_ = 0; !(cond); turns_++) {                      \
+			pass((f), 100 * NS_PER_MS);                            \
+			if (turns_ == 100)                                     \
+				fail_msg("never came: %s", #cond);             \
+		}                                                              \
+	} while (0)
+
+/* The connection is up, acknowledged, and mute. */
+static void mute_for_a_minute(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x, y;
+	start(f);
+	fault(f->a, HOLD, 0, 2, 0, 0);
+	prepare(&x, NFSIO_CREATE);
+	submit(f, &x);
+	prepare(&y, NFSIO_READ);
+	submit(f, &y);
+	run_until(f, LOCKED(f->a, f->a->nheld) == 2);
+	pass(f, 59 * NS_PER_SEC);
+	pass(f, 0);
+	assert_int_equal(LOCKED(f->a, f->a->nrecs), 2);
+	pass(f, 2 * NS_PER_SEC);
+	run_passing(f, x.done && y.done);
+	assert_int_equal(x.c.res.err, 0);
+	check_read(&y);
+	assert_int_equal(LOCKED(f->a, f->a->nrecs), 4);
+	assert_int_equal(LOCKED(f->a, f->a->executed), 1);
+	assert_int_equal(LOCKED(f->a, f->a->accepts), 2);
+}
+
+/* A changing call waits for its own LIF, but not for ever. */
+static void home_is_gone(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x, y;
+	f->p.nlifs = 2;
+	f->p.silence_ns = 100 * NS_PER_SEC;
+	start(f);
+	fault(f->a, HOLD, 0, 1, 0, 0);
+	fault(f->b, HOLD, 0, 1, 0, 0);
+	prepare(&x, NFSIO_CREATE);
+	submit(f, &x);
+	run_until(f, seen(f->a, P_CREATE) + seen(f->b, P_CREATE) == 1);
+	struct server *home = seen(f->a, P_CREATE) ? f->a : f->b, *other = home == f->a ? f->b : f->a;
+	/* From now on its connections are closed at once. */
+	pthread_mutex_lock(&home->lock);
+	home->slam_accepts = true;
+	pthread_mutex_unlock(&home->lock);
+	cut_all(home);
+	fault(other, GOOD, 0, 0, 0, 0);
+	/* What changes nothing is not held up. */
+	prepare(&y, NFSIO_GETATTR);
+	submit(f, &y);
+	run_passing(f, y.done);
+	for (int i = 0; i < 20; i++)
+		pass(f, 500 * NS_PER_MS);
+	assert_false(x.done);
+	for (int i = 0; i < 14 && !x.done; i++)
+		pass(f, 500 * NS_PER_MS);
+	run_passing(f, x.done);
+	assert_int_equal(x.c.res.err, 0);
+	assert_true(x.c.res.resent);
+	assert_int_equal(seen(other, P_CREATE), 1);
+	assert_int_equal(seen(home, P_CREATE), 1);
+	for (uint32_t i = 0; i < LOCKED(other, other->nrecs); i++)
+		if (rec_at(other, i).proc == P_CREATE)
+			assert_int_equal(rec_at(other, i).xid, rec_at(home, 0).xid);
+}
+
+static void mount_closes_when_idle(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x;
+	start(f);
+	prepare(&x, NFSIO_MNT);
+	x.c.name = "/export";
+	assert_int_equal(call(f, &x), 0);
+	assert_int_equal(f->k.connections, 1);
+	pass(f, 4 * NS_PER_SEC);
+	assert_int_equal(f->k.connections, 1);
+	pass(f, 2 * NS_PER_SEC);
+	assert_int_equal(f->k.connections, 0);
+}
+
+static void mount_on_its_own(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x;
+	start(f);
+	prepare(&x, NFSIO_GETATTR);
+	assert_int_equal(call(f, &x), 0);
+	prepare(&x, NFSIO_MNT);
+	x.c.name = "/export";
+	assert_int_equal(call(f, &x), 0);
+	assert_int_equal(x.c.res.fh.len, 4);
+	assert_memory_equal(x.c.res.fh.data, "root", 4);
+	assert_int_equal(LOCKED(f->a, f->a->accepts), 2);
+	if (geteuid() == 0)
+		assert_in_range(rec_at(f->a, 1).sport, 512, 1023);
+	fault(f->a, SET, P_MNT, 1, 6, 13);
+	prepare(&x, NFSIO_MNT);
+	x.c.name = "/export";
+	assert_int_equal(call(f, &x), -EACCES);
+	assert_int_equal(x.c.res.nfsstat, 13);
+}
+
+static void resubmit(struct nfsio_call *c)
+{
+	struct call *x = c->priv;
+	finished(c);
+	x->done = x->times == 1000;
+	struct fixture *f = *(struct fixture **)(void *)x->names;
+	if (!x->done)
+		assert_int_equal(nfsio_submit(f->n, c), 0);
+}
+
+static void again_from_done(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x;
+	start(f);
+	prepare(&x, NFSIO_GETATTR);
+	*(struct fixture **)(void *)x.names = f;
+	x.c.done = resubmit;
+	assert_int_equal(call(f, &x), 0);
+	assert_int_equal(LOCKED(f->a, f->a->nrecs), 1000);
+}
+
+static void idle_sleeps(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x;
+	start(f);
+	prepare(&x, NFSIO_READ);
+	assert_int_equal(call(f, &x), 0);
+	/* The scan runs out by itself, then nothing is armed any more. */
+	run_until(f, ev_run_once(f->ev, 200) == 0);
+	int64_t t0 = clock_now_ns();
+	assert_int_equal(ev_run_once(f->ev, 300), 0);
+	assert_true(clock_now_ns() - t0 >= 290 * NS_PER_MS);
+}
+
+static void freed_with_calls_out(void **state)
+{
+	struct fixture *f = *state;
+	static struct call x, y;
+	start(f);
+	fault(f->a, HOLD, 0, 100, 0, 0);
+	prepare(&x, NFSIO_READ);
+	submit(f, &x);
+	prepare(&y, NFSIO_CREATE);
+	submit(f, &y);
+	run_until(f, LOCKED(f->a, f->a->nheld) == 2);
+	nfsio_free(f->n);
+	f->n = NULL;
+	assert_int_equal(x.c.res.err, -ECANCELED);
+	assert_int_equal(y.c.res.err, -ECANCELED);
+	assert_int_equal(x.times, 1);
+	assert_int_equal(y.times, 1);
+}
+
+int main(void)
+{
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(answers),
+		T(refuses_bad_calls),
+		T(cut_reply_anywhere),
+		T(cut_with_many_out),
+		T(create_resent_as_it_was),
+		T(hard_and_paced),
+		T(nobody_listens),
+		T(cancel),
+		T(jukebox),
+		T(garbage),
+		T(nothing_but_garbage),
+		T(bad_names_left_out),
+		T(framing),
+		T(credentials),
+		T(denials),
+		T(soft),
+		T(silent_lif),
+		T(bounded_and_spread),
+		T(grows_with_load),
+		T(mute_for_a_minute),
+		T(home_is_gone),
+		T(mount_on_its_own),
+		T(mount_closes_when_idle),
+		T(again_from_done),
+		T(idle_sleeps),
+		T(freed_with_calls_out),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
