@@ -499,8 +499,9 @@ static void verb_start(struct control *c, struct ctl_msg *m)
 	list_for_each(l, tmp, &c->verbs) {
 		struct verb *v = list_entry(l, struct verb, link);
 		/* The value of a SET may differ: those never join. */
-		if (v->op == m->op && v->op != CTL_SNAPSHOT_SET && v->uid == m->uid && uuid_eq(&v->volume, &m->volume) &&
-		    uuid_eq(&v->snapshot, &m->snapshot) && strcmp(v->name, m->name) == 0) {
+		if (v->op == m->op && v->op != CTL_SNAPSHOT_SET && v->uid == m->uid &&
+		    uuid_eq(&v->volume, &m->volume) && uuid_eq(&v->snapshot, &m->snapshot) &&
+		    strcmp(v->name, m->name) == 0) {
 			list_append(&v->waiters, &m->link);
 			return;
 		}

@@ -263,8 +263,9 @@ static int probe_nfs(struct fs *fs, char err[512])
 		snprintf(err, 512, "NFS at %s refuses to mount %s: a rule of export policy \"%s\" must allow this "
 			 "host (and sec=sys)", np.lifs[0].address, path, policy);
 	else if (r == -ETIMEDOUT || r == -ECONNREFUSED || r == -EHOSTUNREACH)
-		snprintf(err, 512, "no NFS server answers at %s port %u: check dataLIF, the LIF's state and firewalls (%s)",
-			 np.lifs[0].address, np.lifs[0].nfs_port ? np.lifs[0].nfs_port : 2049, strerror(-r));
+		snprintf(err, 512,
+			 "no NFS server answers at %s port %u: check dataLIF, the LIF's state and firewalls (%s)",
+			 np.lifs[0].address, or_default(np.lifs[0].nfs_port, 2049), strerror(-r));
 	else if (r < 0)
 		snprintf(err, 512, "NFS at %s does not mount %s: %s", np.lifs[0].address, path, strerror(-r));
 	return r;

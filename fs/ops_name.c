@@ -36,7 +36,8 @@ static bool may_change(struct req *r, struct node *dir, const char *name)
 	}
 	if (node_is_virtual(dir)) {
 		const char *where = dir->kind == NODE_ROOT ? "the root lists volumes and links to clones"
-				    : dir->kind == NODE_SNAPDIR ? ".snapshots holds snapshots: mkdir, rmdir and mv in place"
+				    : dir->kind == NODE_SNAPDIR
+					    ? ".snapshots holds snapshots: mkdir, rmdir and mv in place"
 				    : dir->kind == NODE_CLONEDIR ? ".clones holds the clones of this volume"
 				    : "this directory is made by ontapfs";
 		req_refuse(r, -EPERM, "not possible here: %s", where);

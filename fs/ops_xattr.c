@@ -184,7 +184,9 @@ static void put_json(struct buf *b, struct fs *fs, const struct facts *f)
 	if (f->has_volume) {
 		buf_puts(b, ",\"volume\":{\"name\":");
 		buf_json(b, f->volume.name);
-		buf_printf(b, ",\"uuid\":\"%s\",\"style\":\"%s\",\"type\":\"%s\",\"state\":\"%s\",\"size\":%llu,\"used\":%llu}",
+		buf_printf(b,
+			   ",\"uuid\":\"%s\",\"style\":\"%s\",\"type\":\"%s\",\"state\":\"%s\",\"size\":%llu,"
+			   "\"used\":%llu}",
 			   uuid_format(&f->volume.uuid, u), style_of(&f->volume), type_of(&f->volume),
 			   f->volume.online ? "online" : "offline", (unsigned long long)f->volume.size,
 			   (unsigned long long)f->volume.used);

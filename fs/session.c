@@ -96,7 +96,7 @@ static void on_init(void *userdata, struct fuse_conn_info *conn)
 	conn->time_gran = 1;
 }
 
-static void fuse_says(enum fuse_log_level level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void fuse_says(enum fuse_log_level level, const char *fmt, va_list ap)
 {
 	char text[512];
 	vsnprintf(text, sizeof(text), fmt, ap);

@@ -34,6 +34,10 @@ int tree_check_snapshot_name(const char *name)
 		for (size_t i = 1; i < n; i++)
 			if ((p[i] & 0xc0) != 0x80)
 				return -EINVAL;
+		/* Overlong forms, surrogates, beyond U+10FFFF. */
+		if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+		    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+			return -EINVAL;
 		p += n;
 	}
 	return 0;
@@ -69,13 +73,20 @@ uint64_t tree_offset(const struct uuid *u)
  *     ... {"ontapfs":{"uid":1000,"realm":"HOST","request":"UUID"}} */
 #define CREATOR_MARK "{\"ontapfs\":{\"uid\":"
 
-void tree_parse_creator(const char *comment, struct creator *out)
+static const char *last_mark(const char *comment)
 {
-	*out = (struct creator){0};
 	const char *at = NULL;
 	for (const char *p = comment; (p = strstr(p, CREATOR_MARK)); p++)
 		at = p;
-	if (!at)
+	return at;
+}
+
+void tree_parse_creator(const char *comment, struct creator *out)
+{
+	*out = (struct creator){0};
+	const char *at = last_mark(comment);
+	/* scanf would take blanks and signs, and have -18446744073709551615 be 1. */
+	if (!at || !isdigit((unsigned char)at[strlen(CREATOR_MARK)]))
 		return;
 	unsigned long uid;
 	char tail[3] = "";
@@ -95,11 +106,9 @@ size_t tree_comment_text(const char *comment)
 {
 	struct creator c;
 	tree_parse_creator(comment, &c);
-	if (!c.known)
+	const char *at = c.known ? last_mark(comment) : NULL;
+	if (!at)
 		return strlen(comment);
-	const char *at = NULL;
-	for (const char *p = comment; (p = strstr(p, CREATOR_MARK)); p++)
-		at = p;
 	size_t n = (size_t)(at - comment);
 	return n && comment[n - 1] == ' ' ? n - 1 : n;
 }

@@ -1,6 +1,7 @@
 /* The client side of the holder's socket; the protocol is in hold.h. */
 #include "mountd/control.h"
 
+#include <limits.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -36,6 +37,14 @@ static int wait_readable(int fd, int timeout_ms)
 	}
 }
 
+/* A pid or a count; anything else is 0. */
+static int number(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+	return end != text && *end == '\0' && n > 0 && n <= INT_MAX ? (int)n : 0;
+}
+
 static void parse_line(char *line, struct control_status *s)
 {
 	char *value = strchr(line, ' ');
@@ -43,11 +52,11 @@ static void parse_line(char *line, struct control_status *s)
 		return;
 	*value++ = '\0';
 	if (strcmp(line, "holder") == 0)
-		s->holder = atoi(value);
+		s->holder = number(value);
 	else if (strcmp(line, "daemon") == 0)
-		s->daemon = atoi(value);
+		s->daemon = number(value);
 	else if (strcmp(line, "restarts") == 0)
-		s->restarts = atoi(value);
+		s->restarts = number(value);
 	else if (strcmp(line, "state") == 0)
 		snprintf(s->state, sizeof(s->state), "%s", value);
 	else if (strcmp(line, "reason") == 0)

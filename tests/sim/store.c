@@ -246,7 +246,7 @@ int store_replaced(const char *dir, const char *older, const char *newer, bool k
 {
 	AUTO_CLOSE int a = store_open(dir, older);
 	AUTO_CLOSE int b = store_open(dir, newer);
-	struct btrfs_util_subvolume_info ia, ib;
+	struct btrfs_util_subvolume_info ia = {0}, ib = {0};
 	struct pair *slot, found;
 	int r;
 

@@ -362,7 +362,13 @@ char *sim_urlencode(const char *text)
 		if (isalnum(c) || strchr("-._~", c))
 			*o++ = (char)c;
 		else
-			o += sprintf(o, "%%%02X", c);
+		{
+			static const char digits[] = "0123456789ABCDEF";
+
+			*o++ = '%';
+			*o++ = digits[c >> 4];
+			*o++ = digits[c & 15];
+		}
 	}
 	*o = '\0';
 	return out;

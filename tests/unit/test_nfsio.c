@@ -538,8 +538,8 @@ static int setup(void **state)
 				     .silence_ns = 60 * NS_PER_MS,
 				     .next_xid = &f->xid,
 				     .counters = &f->k};
-	strcpy(f->p.lifs[0].address, "127.0.0.1");
-	strcpy(f->p.lifs[1].address, "127.0.0.2");
+	strcpy_bounded(f->p.lifs[0].address, "127.0.0.1", sizeof(f->p.lifs[0].address));
+	strcpy_bounded(f->p.lifs[1].address, "127.0.0.2", sizeof(f->p.lifs[1].address));
 	f->p.lifs[0].nfs_port = f->p.lifs[0].mount_port = f->a->port;
 	f->p.lifs[1].nfs_port = f->p.lifs[1].mount_port = f->b->port;
 	*state = f;

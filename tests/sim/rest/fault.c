@@ -148,6 +148,7 @@ static void *ctl_thread(void *arg)
 			return NULL;
 		if (!p[0].revents)
 			continue;
+		/* cppcheck-suppress nullPointer ; accept(2) takes NULL for both */
 		fd = accept4(fault.listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0)
 			continue;

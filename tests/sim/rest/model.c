@@ -5,7 +5,8 @@
 
 #include "tests/sim/seed.h"
 
-static void __attribute__((format(printf, 5, 0))) set(struct fail *f, int http, int64_t code, const char *field, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 5, 0)))
+set(struct fail *f, int http, int64_t code, const char *field, const char *fmt, va_list ap)
 {
 	f->http = http;
 	f->code = code;

@@ -1,0 +1,291 @@
+/* The bounded memories: ACCESS answers, what a process did lately, the last
+ * error of a user. Time is the test's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/clock.h"
+#include "fs/caller.h"
+
+#define S NS_PER_SEC
+
+static int setup(void **state)
+{
+	(void)state;
+	clock_set_fake(1000 * S);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	clock_set_fake(-1);
+	return 0;
+}
+
+/* ---- ACCESS answers ---- */
+
+static const struct nfsio_cred base_cred = {.uid = 10, .gid = 20, .ngroups = 2, .groups = {30, 40}};
+
+static void access_remembers(void **state)
+{
+	(void)state;
+	struct access_cache *ac = access_cache_new(1024);
+	uint32_t bits = 77;
+	assert_false(access_cache_get(ac, 5, &base_cred, NFSIO_ACCESS_READ, -1, &bits));
+	assert_int_equal(bits, 77); /* untouched */
+	access_cache_put(ac, 5, &base_cred, NFSIO_ACCESS_READ | NFSIO_ACCESS_MODIFY, NFSIO_ACCESS_READ, 1000 * S);
+	static const struct {
+		uint32_t want;
+		bool hit;
+		uint32_t bits;
+	} rows[] = {
+		{NFSIO_ACCESS_READ, true, NFSIO_ACCESS_READ},
+		{NFSIO_ACCESS_MODIFY, true, 0},
+		{NFSIO_ACCESS_READ | NFSIO_ACCESS_MODIFY, true, NFSIO_ACCESS_READ},
+		{NFSIO_ACCESS_EXECUTE, false, 0}, /* never asked: not known, rather than refused */
+		{NFSIO_ACCESS_READ | NFSIO_ACCESS_EXECUTE, false, 0},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		bits = 99;
+		if (access_cache_get(ac, 5, &base_cred, rows[i].want, S, &bits) != rows[i].hit ||
+		    bits != (rows[i].hit ? rows[i].bits : 99))
+			fail_msg("want %u: bits %u", rows[i].want, bits);
+	}
+	/* A server that grants what nobody asked for does not widen the answer. */
+	access_cache_put(ac, 5, &base_cred, NFSIO_ACCESS_READ, 0x3f, 1000 * S);
+	assert_true(access_cache_get(ac, 5, &base_cred, NFSIO_ACCESS_READ, S, &bits));
+	assert_int_equal(bits, NFSIO_ACCESS_READ);
+	access_cache_free(ac);
+}
+
+static void access_is_by_credential(void **state)
+{
+	(void)state;
+	struct access_cache *ac = access_cache_new(1024);
+	struct nfsio_cred other[7];
+	for (size_t i = 0; i < ARRAY_LEN(other); i++)
+		other[i] = base_cred;
+	other[0].uid = 11;
+	other[1].gid = 21;
+	other[2].groups[0] = 31;
+	other[3].groups[1] = 41;
+	other[4].ngroups = 1;
+	other[5].ngroups = 3;
+	other[6].ngroups = 0;
+	uint32_t bits;
+	access_cache_put(ac, 5, &base_cred, 1, 1, 1000 * S);
+	for (size_t i = 0; i < ARRAY_LEN(other); i++)
+		if (access_cache_get(ac, 5, &other[i], 1, -1, &bits))
+			fail_msg("credential %zu gets another's answer", i);
+	assert_false(access_cache_get(ac, 6, &base_cred, 1, -1, &bits));
+	assert_false(access_cache_get(ac, 5 | 1ull << 32, &base_cred, 1, -1, &bits));
+	struct nfsio_cred same = base_cred;
+	same.groups[2] = 99; /* beyond ngroups */
+	assert_true(access_cache_get(ac, 5, &same, 1, -1, &bits));
+	access_cache_free(ac);
+}
+
+static void access_gets_old(void **state)
+{
+	(void)state;
+	struct access_cache *ac = access_cache_new(1024);
+	uint32_t bits;
+	access_cache_put(ac, 5, &base_cred, 1, 1, 1000 * S);
+	static const struct {
+		int64_t now, max_age;
+		bool hit;
+	} rows[] = {
+		{1000 * S, S, true}, {1001 * S, S, true}, {1001 * S + 1, S, false}, {1000 * S, 0, true},
+		{1000 * S + 1, 0, false}, {900000 * S, -1, true}, /* in a snapshot: for ever */
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		clock_set_fake(rows[i].now);
+		if (access_cache_get(ac, 5, &base_cred, 1, rows[i].max_age, &bits) != rows[i].hit)
+			fail_msg("row %zu", i);
+	}
+	access_cache_free(ac);
+}
+
+static void access_is_bounded(void **state)
+{
+	(void)state;
+	/* One set of eight places: the ninth takes that of the oldest. */
+	struct access_cache *ac = access_cache_new(8);
+	uint32_t bits;
+	for (uint64_t i = 0; i < 8; i++)
+		access_cache_put(ac, 100 + i, &base_cred, 1, 1, (int64_t)(1000 + (i * 5) % 8) * S);
+	access_cache_put(ac, 200, &base_cred, 1, 1, 2000 * S);
+	assert_false(access_cache_get(ac, 100, &base_cred, 1, -1, &bits)); /* stamp 1000 */
+	for (uint64_t i = 1; i < 8; i++)
+		assert_true(access_cache_get(ac, 100 + i, &base_cred, 1, -1, &bits));
+	assert_true(access_cache_get(ac, 200, &base_cred, 1, -1, &bits));
+	/* The same key again takes no second place. */
+	for (int i = 0; i < 20; i++)
+		access_cache_put(ac, 200, &base_cred, 1, 0, (2001 + i) * S);
+	for (uint64_t i = 1; i < 8; i++)
+		assert_true(access_cache_get(ac, 100 + i, &base_cred, 1, -1, &bits));
+	assert_true(access_cache_get(ac, 200, &base_cred, 1, -1, &bits));
+	assert_int_equal(bits, 0);
+	access_cache_free(ac);
+}
+
+static void access_holds_what_it_says(void **state)
+{
+	(void)state;
+	struct access_cache *ac = access_cache_new(65536);
+	uint32_t bits, kept = 0;
+	for (uint64_t i = 1; i <= 16384; i++)
+		access_cache_put(ac, i, &base_cred, 1, 1, 1000 * S);
+	for (uint64_t i = 1; i <= 16384; i++)
+		kept += access_cache_get(ac, i, &base_cred, 1, -1, &bits);
+	assert_true(kept > 16384 - 100); /* a quarter full: sets hardly ever overflow */
+	access_cache_free(ac);
+}
+
+/* ---- short memories ---- */
+
+static void memory_expires(void **state)
+{
+	(void)state;
+	struct memory *m = memory_new(64);
+	assert_false(memory_get(m, MEMORY_WALKED, 1, 2, 3, 60 * S, false));
+	memory_put(m, MEMORY_WALKED, 1, 2, 3);
+	static const struct {
+		int64_t now;
+		bool hit;
+	} rows[] = {{1000 * S, true}, {1060 * S, true}, {1060 * S + 1, false}, {5000 * S, false}, {1001 * S, true}};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		clock_set_fake(rows[i].now);
+		if (memory_get(m, MEMORY_WALKED, 1, 2, 3, 60 * S, false) != rows[i].hit)
+			fail_msg("row %zu", i);
+	}
+	clock_set_fake(1050 * S);
+	memory_put(m, MEMORY_WALKED, 1, 2, 3); /* again: counts from now on */
+	clock_set_fake(1105 * S);
+	assert_true(memory_get(m, MEMORY_WALKED, 1, 2, 3, 60 * S, false));
+	memory_free(m);
+}
+
+static void memory_keys(void **state)
+{
+	(void)state;
+	struct memory *m = memory_new(64);
+	memory_put(m, MEMORY_WALKED, 1, 2, 3);
+	assert_false(memory_get(m, MEMORY_ARMED, 1, 2, 3, S, false));
+	assert_false(memory_get(m, MEMORY_WALKED, 0, 2, 3, S, false));
+	assert_false(memory_get(m, MEMORY_WALKED, 1, 0, 3, S, false));
+	assert_false(memory_get(m, MEMORY_WALKED, 1, 2, 0, S, false));
+	assert_false(memory_get(m, MEMORY_WALKED, 2, 1, 3, S, false));
+	assert_true(memory_get(m, MEMORY_WALKED, 1, 2, 3, S, false));
+	memory_free(m);
+}
+
+static void memory_is_taken_once(void **state)
+{
+	(void)state;
+	struct memory *m = memory_new(64);
+	memory_put(m, MEMORY_ARMED, 1, 2, 3);
+	assert_true(memory_get(m, MEMORY_ARMED, 1, 2, 3, S, true));
+	assert_false(memory_get(m, MEMORY_ARMED, 1, 2, 3, S, true));
+	/* Taking one that is too old takes it, too, and says no. */
+	memory_put(m, MEMORY_ARMED, 1, 2, 3);
+	clock_set_fake(1002 * S);
+	assert_false(memory_get(m, MEMORY_ARMED, 1, 2, 3, S, true));
+	clock_set_fake(1000 * S);
+	assert_false(memory_get(m, MEMORY_ARMED, 1, 2, 3, S, false));
+	memory_free(m);
+}
+
+static void memory_is_bounded(void **state)
+{
+	(void)state;
+	struct memory *m = memory_new(8);
+	for (uint64_t i = 0; i < 9; i++) {
+		clock_set_fake((int64_t)(1000 + i) * S);
+		memory_put(m, MEMORY_STALE, i, 0, 0);
+	}
+	assert_false(memory_get(m, MEMORY_STALE, 0, 0, 0, 100 * S, false));
+	for (uint64_t i = 1; i < 9; i++)
+		assert_true(memory_get(m, MEMORY_STALE, i, 0, 0, 100 * S, false));
+	memory_free(m);
+}
+
+/* ---- last errors ---- */
+
+static void last_errors_by_user(void **state)
+{
+	(void)state;
+	struct last_errors *le = last_errors_new();
+	char out[512];
+	last_error_get(le, 1, 100, out, sizeof(out));
+	assert_string_equal(out, "");
+	last_error_set(le, 1, 100, "first");
+	last_error_set(le, 2, 100, "second");
+	last_error_set(le, 1, 200, "third");
+	last_error_set(le, 1, 100, "fourth");
+	static const struct {
+		uint32_t uid;
+		uint64_t ns;
+		const char *text;
+	} rows[] = {{1, 100, "fourth"}, {2, 100, "second"}, {1, 200, "third"}, {2, 200, ""}, {0, 0, ""}};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		last_error_get(le, rows[i].uid, rows[i].ns, out, sizeof(out));
+		assert_string_equal(out, rows[i].text);
+	}
+	last_error_get(le, 1, 100, out, 3);
+	assert_string_equal(out, "fo");
+	last_errors_free(le);
+}
+
+static void last_errors_are_cut(void **state)
+{
+	(void)state;
+	struct last_errors *le = last_errors_new();
+	char text[2000], out[2000];
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	last_error_set(le, 1, 1, text);
+	last_error_get(le, 1, 1, out, sizeof(out));
+	assert_int_equal(strlen(out), 511);
+	last_error_set(le, 1, 1, "short");
+	last_error_get(le, 1, 1, out, sizeof(out));
+	assert_string_equal(out, "short");
+	last_errors_free(le);
+}
+
+static void last_errors_are_bounded(void **state)
+{
+	(void)state;
+	struct last_errors *le = last_errors_new();
+	char text[16], out[512];
+	for (uint32_t i = 0; i < 257; i++) {
+		clock_set_fake((1000 + (int64_t)i) * S);
+		snprintf(text, sizeof(text), "error %u", i);
+		last_error_set(le, i, 1, text);
+	}
+	last_error_get(le, 0, 1, out, sizeof(out));
+	assert_string_equal(out, ""); /* the oldest gave way */
+	for (uint32_t i = 1; i < 257; i++) {
+		snprintf(text, sizeof(text), "error %u", i);
+		last_error_get(le, i, 1, out, sizeof(out));
+		assert_string_equal(out, text);
+	}
+	last_errors_free(le);
+}
+
+int main(void)
+{
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(access_remembers), T(access_is_by_credential), T(access_gets_old), T(access_is_bounded),
+		T(access_holds_what_it_says), T(memory_expires), T(memory_keys), T(memory_is_taken_once),
+		T(memory_is_bounded), T(last_errors_by_user), T(last_errors_are_cut), T(last_errors_are_bounded),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
