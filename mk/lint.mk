@@ -1,8 +1,7 @@
 ## make lint        layers, headers alone, clang-tidy, cppcheck, shellcheck, banned calls, gcc and clang with -Werror
 # LINT_ARGS go to tests/lint/run:  make lint LINT_ARGS='-k tidy'
 LINT_ARGS ?=
-LINT_INC  := -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DONTAPFS_VERSION='"$(VERSION)"' \
-             -DONTAPFS_LIBEXECDIR='"$(LIBEXECDIR)"' -DFUSE_USE_VERSION=314
+LINT_INC  := -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314
 
 # Generated headers are part of what is checked; both compilers build all
 # programs and tests apart from build/, so that a lint never disturbs it.

@@ -220,8 +220,8 @@ static int count_inodes(int fd, int64_t *bytes, int64_t *files)
 
 static int count_replaced(int older, int newer, int64_t *ret_bytes)
 {
-	uint64_t ino = BTRFS_FIRST_FREE_OBJECTID - 1, other;
-	struct btrfs_inode_item x, y;
+	uint64_t ino = BTRFS_FIRST_FREE_OBJECTID - 1, other = 0;
+	struct btrfs_inode_item x = {0}, y = {0};
 	int64_t sum = 0;
 
 	for (;;) {

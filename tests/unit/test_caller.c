@@ -228,6 +228,69 @@ static void local_root(void **state)
 	assert_false(container);
 }
 
+/* ---- whose wait should end ---- */
+
+static const int sent_blocked[] = {SIGINT};
+
+static bool blocks(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LEN(sent_blocked); i++)
+		sigaddset(&set, sent_blocked[i]);
+	return sigprocmask(SIG_BLOCK, &set, NULL) == 0;
+}
+
+static bool thousand_groups(void)
+{
+	gid_t g[1000];
+	for (gid_t i = 0; i < ARRAY_LEN(g); i++)
+		g[i] = 3000000000u + i;
+	return setgroups(ARRAY_LEN(g), g) == 0;
+}
+
+/* A stopped process keeps what is sent to it pending. */
+static void stop(pid_t pid)
+{
+	int status;
+	kill(pid, SIGSTOP);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status));
+}
+
+static void wants_out(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *what;
+		bool (*prepare)(void);
+		int sig;
+		bool out;
+	} rows[] = {
+		{"nothing pending", no_groups, 0, false}, {"SIGTERM", no_groups, SIGTERM, true},
+		{"SIGINT", no_groups, SIGINT, true},      {"SIGHUP", no_groups, SIGHUP, true},
+		{"SIGQUIT", no_groups, SIGQUIT, true},    {"SIGCHLD", no_groups, SIGCHLD, false},
+		{"SIGALRM", no_groups, SIGALRM, false},   {"blocked SIGINT", blocks, SIGINT, false},
+		{"SIGTERM beside a blocked one", blocks, SIGTERM, true},
+		{"SIGTERM, member of a thousand groups", thousand_groups, SIGTERM, true},
+	};
+	if (geteuid() != 0)
+		skip();
+	assert_true(caller_wants_out(0)); /* nobody that can be seen */
+	assert_true(caller_wants_out(-1));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		pid_t pid = spawn(rows[i].prepare);
+		assert_true(pid > 0);
+		stop(pid);
+		if (rows[i].sig)
+			kill(pid, rows[i].sig);
+		bool out = caller_wants_out(pid);
+		end(pid);
+		if (out != rows[i].out)
+			fail_msg("%s", rows[i].what);
+	}
+}
+
 /* ---- the credential ---- */
 
 static void credential(void **state)
@@ -275,7 +338,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_itself), cmocka_unit_test(thread_belongs_to_its_process),
 		cmocka_unit_test(groups_of_others), cmocka_unit_test(names_cannot_lie),
-		cmocka_unit_test(vanished), cmocka_unit_test(local_root), cmocka_unit_test(credential),
+		cmocka_unit_test(vanished), cmocka_unit_test(local_root), cmocka_unit_test(wants_out),
+		cmocka_unit_test(credential),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

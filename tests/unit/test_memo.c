@@ -279,6 +279,70 @@ static void last_errors_are_bounded(void **state)
 	last_errors_free(le);
 }
 
+/* ---- targets of symlinks ---- */
+
+static void link_targets(void **state)
+{
+	(void)state;
+	struct link_cache *lc = link_cache_new(4);
+	char out[4096] = "untouched", longest[5000];
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	assert_false(link_cache_get(lc, 1, out));
+	assert_string_equal(out, "untouched");
+	link_cache_put(lc, 1, "one");
+	assert_true(link_cache_get(lc, 1, out));
+	assert_string_equal(out, "one");
+	link_cache_put(lc, 1, longest);
+	assert_true(link_cache_get(lc, 1, out));
+	assert_int_equal(strlen(out), 4095);
+	/* Bounded: whatever is there at all is right. */
+	uint32_t kept = 0;
+	for (uint64_t i = 1; i <= 100; i++) {
+		snprintf(longest, 32, "target %u", (unsigned)i);
+		link_cache_put(lc, i, longest);
+	}
+	for (uint64_t i = 1; i <= 100; i++)
+		if (link_cache_get(lc, i, out)) {
+			snprintf(longest, 32, "target %u", (unsigned)i);
+			assert_string_equal(out, longest);
+			kept++;
+		}
+	assert_true(kept >= 1 && kept <= 4);
+	link_cache_free(lc);
+	link_cache_free(NULL);
+}
+
+/* ---- verbs a minute ---- */
+
+static void verbs_a_minute(void **state)
+{
+	(void)state;
+	struct rates *rt = rates_new();
+	static const struct {
+		int64_t now;
+		uint32_t uid, limit;
+		bool ok;
+	} rows[] = {
+		{1000 * S, 1, 2, true}, {1000 * S, 1, 2, true}, {1000 * S, 1, 2, false}, {1000 * S, 2, 2, true},
+		{1059 * S, 1, 2, false}, {1059 * S, 1, 3, true}, {1059 * S, 1, 3, false},
+		{1059 * S, 1, 0, true}, /* no limit */
+		{1060 * S, 1, 2, true}, {1061 * S, 1, 2, true}, {1061 * S, 1, 2, false}, {1120 * S, 1, 1, true},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		clock_set_fake(rows[i].now);
+		if (rates_take(rt, rows[i].uid, rows[i].limit) != rows[i].ok)
+			fail_msg("row %zu", i);
+	}
+	/* More users than places: the one whose minute began first is forgotten. */
+	for (uint32_t uid = 100; uid < 100 + 300; uid++) {
+		clock_set_fake((2000 + (int64_t)uid) * S);
+		assert_true(rates_take(rt, uid, 1));
+		assert_false(rates_take(rt, uid, 1));
+	}
+	rates_free(rt);
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -286,6 +350,7 @@ int main(void)
 		T(access_remembers), T(access_is_by_credential), T(access_gets_old), T(access_is_bounded),
 		T(access_holds_what_it_says), T(memory_expires), T(memory_keys), T(memory_is_taken_once),
 		T(memory_is_bounded), T(last_errors_by_user), T(last_errors_are_cut), T(last_errors_are_bounded),
+		T(link_targets), T(verbs_a_minute),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

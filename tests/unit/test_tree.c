@@ -196,6 +196,24 @@ static void cut_records(void **state)
 	}
 }
 
+/* What people wrote in a comment, without the record. */
+static void comment_text(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *comment;
+		size_t len;
+	} rows[] = {
+		{"", 0}, {"words", 5}, {REC("1", "h", ID), 0}, {"words " REC("1", "h", ID), 5},
+		{"words" REC("1", "h", ID), 5}, {"two  " REC("1", "h", ID), 4}, {" " REC("1", "h", ID), 0},
+		{REC("1", "h", ID) " " REC("2", "h", ID), sizeof(REC("1", "h", ID)) - 1},
+		{REC("1", "h", ID) "x", sizeof(REC("1", "h", ID) "x") - 1},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (tree_comment_text(rows[i].comment) != rows[i].len)
+			fail_msg("%s: %zu", rows[i].comment, tree_comment_text(rows[i].comment));
+}
+
 /* ---- offsets ---- */
 
 static int by_value(const void *a, const void *b)
@@ -284,7 +302,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(snapshot_names), cmocka_unit_test(every_control_byte), cmocka_unit_test(split_at),
 		cmocka_unit_test(reserved_names), cmocka_unit_test(creator_records),
-		cmocka_unit_test(what_is_written_is_read), cmocka_unit_test(cut_records), cmocka_unit_test(offsets),
+		cmocka_unit_test(what_is_written_is_read), cmocka_unit_test(cut_records), cmocka_unit_test(comment_text),
+		cmocka_unit_test(offsets),
 		cmocka_unit_test(clone_parents), cmocka_unit_test(catalog_lookups),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
