@@ -20,6 +20,8 @@
 #define CALL_REPLY_MAX (1u << 20)  /* bytes of the answer about one object */
 #define CALL_LIST_MAX  (64u << 20) /* bytes of one page of a collection */
 #define CALL_TRIES     5           /* of one exchange */
+#define CALL_ROUNDS    4           /* repetitions of a verb whose outcome was unknown */
+#define CALL_ID_MAX    127         /* bytes of a request id */
 
 struct call;
 
@@ -106,6 +108,10 @@ __attribute__((format(printf, 2, 3))) void call_what(struct call *c, const char 
 
 /* Runs step after a delay. */
 void call_after(struct call *c, int64_t delay_ms, void (*step)(struct call *c));
+/* Copies an argument into the call. One that does not fit ends the call with
+ * -EINVAL, as call_invalid does by itself: later, as always. */
+void call_take(struct call *c, char *dst, size_t size, const char *src);
+void call_invalid(struct call *c);
 /* Full jitter: anything between 0 and the doubled pause, so that clients that
  * failed together do not come back together. tries counts from 1. */
 int64_t call_backoff_ms(unsigned tries);
@@ -119,6 +125,8 @@ void call_param(struct call *c, const char *name, const char *value);
 /* Sends it. A GET is retried here after anything that may pass; a write only
  * where the server surely did not run it; the rest sets c->unsure. */
 void call_send(struct call *c, call_reply_fn reply);
+/* False when a text of the body is not UTF-8: ONTAP would store another one. */
+bool call_body_is_faithful(const struct buf *body);
 
 void call_end(struct call *c, const struct ontap_error *e);
 /* The same with a sentence made here. */
@@ -145,6 +153,13 @@ void job_param(struct call *c);
  * other than 202 is done already. end gets the job's error; c->unsure when the
  * outcome cannot be learned from the job. */
 void job_wait(struct call *c, struct json_object *root, call_end_fn end);
+
+/* ---- volume.c, for those that read volumes back -------------------------- */
+
+/* The fields that this server knows, comma separated. */
+const char *volume_fields(const struct ontap *o);
+/* Starts the GET of the volumes of the SVM; name is a filter unless "". */
+void volume_request(struct call *c, const char *name);
 
 /* ---- for the resources -------------------------------------------------- */
 

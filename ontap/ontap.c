@@ -103,6 +103,24 @@ void call_after(struct call *c, int64_t delay_ms, void (*step)(struct call *c))
 	c->due_ns = clock_now_ns() + delay_ms * NS_PER_MS;
 }
 
+static void end_invalid(struct call *c)
+{
+	call_fail(c, -EINVAL, "cannot %s: not a valid name or value", c->what);
+}
+
+void call_invalid(struct call *c)
+{
+	call_after(c, 0, end_invalid);
+}
+
+void call_take(struct call *c, char *dst, size_t size, const char *src)
+{
+	if (strlen(src) < size)
+		memcpy(dst, src, strlen(src) + 1);
+	else
+		call_invalid(c);
+}
+
 int64_t call_backoff_ms(unsigned tries)
 {
 	int64_t cap = BACKOFF_MIN_MS;
@@ -139,6 +157,11 @@ void call_param(struct call *c, const char *name, const char *value)
 	char sep = c->path.data && strchr(c->path.data, '?') ? '&' : '?';
 	buf_printf(&c->path, "%c%s=", sep, name);
 	http_escape(&c->path, value);
+}
+
+bool call_body_is_faithful(const struct buf *body)
+{
+	return !body->data || !strstr(body->data, "\\ufffd");
 }
 
 static void on_exchange(struct xfer *x);

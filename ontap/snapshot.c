@@ -21,8 +21,6 @@
 
 #define SNAPSHOT_FIELDS     "name,uuid,create_time,comment,snapmirror_label,owners,expiry_time"
 #define SNAPSHOT_FIELDS_NEW ",size"
-#define REQUEST_ID_MAX 127
-#define ROUNDS         4 /* repetitions of a verb whose outcome was unknown */
 
 /* ---- parsing ------------------------------------------------------------ */
 
@@ -144,7 +142,7 @@ struct snapshot_call {
 	/* the verbs */
 	char field[32];
 	char value[ONTAP_COMMENT_MAX + 1]; /* create: the comment */
-	char request_id[REQUEST_ID_MAX + 1];
+	char request_id[CALL_ID_MAX + 1];
 	unsigned rounds;
 	struct ontap_error doubt; /* why the outcome was unknown; err 0: it is not */
 };
@@ -326,7 +324,7 @@ static void create_looked(struct call *c, const struct ontap_error *e)
 	if (sc->doubt.err == 0) { /* made, but not in the list yet: until the deadline */
 		error_set(&c->last, -EIO, 0, 0, "ONTAP made it, but does not list it");
 		call_after(c, call_backoff_ms(sc->rounds) + 10, create_look);
-	} else if (sc->rounds > ROUNDS) {
+	} else if (sc->rounds > CALL_ROUNDS) {
 		call_end(c, &sc->doubt);
 	} else { /* a name is unique: posting again cannot make two */
 		call_after(c, call_backoff_ms(sc->rounds), create_post);
@@ -358,12 +356,6 @@ static void on_post(struct call *c, struct json_object *root, const struct ontap
 		job_wait(c, root, create_posted);
 }
 
-/* What cannot go into JSON as it is would be stored as something else. */
-static bool body_is_faithful(const struct buf *b)
-{
-	return !b->data || !strstr(b->data, "\\ufffd");
-}
-
 static void create_post(struct call *c)
 {
 	struct snapshot_call *sc = of(c);
@@ -372,7 +364,7 @@ static void create_post(struct call *c)
 		     uuid_format(&sc->volume, text));
 	job_param(c);
 	snapshot_body_create(&c->body, sc->name, sc->value);
-	if (!body_is_faithful(&c->body))
+	if (!call_body_is_faithful(&c->body))
 		call_fail(c, -EINVAL, "cannot %s: the name is not UTF-8", c->what);
 	else
 		call_send(c, on_post);
@@ -386,7 +378,7 @@ static void delete_send(struct call *c);
 static void repeat(struct call *c, void (*verb)(struct call *c))
 {
 	struct snapshot_call *sc = of(c);
-	if (++sc->rounds > ROUNDS)
+	if (++sc->rounds > CALL_ROUNDS)
 		call_end(c, &sc->doubt);
 	else
 		call_after(c, call_backoff_ms(sc->rounds), verb);
@@ -480,7 +472,7 @@ static void patch_send(struct call *c)
 	bool rename = strcmp(sc->field, "name") == 0;
 	request_snapshot(c, HTTP_PATCH);
 	snapshot_body_field(&c->body, sc->field, rename ? sc->name : sc->value);
-	if (!body_is_faithful(&c->body))
+	if (!call_body_is_faithful(&c->body))
 		call_fail(c, -EINVAL, "cannot %s: the value is not UTF-8", c->what);
 	else
 		call_send(c, on_patch);
@@ -498,20 +490,6 @@ static const struct call_ops delete_ops = {sizeof(struct snapshot_call), delete_
 					   snapshot_fini};
 static const struct call_ops patch_ops = {sizeof(struct snapshot_call), patch_send, finish_done,
 					  snapshot_fini};
-
-static void end_invalid(struct call *c)
-{
-	call_fail(c, -EINVAL, "cannot %s: not a valid name or value", c->what);
-}
-
-/* Copies an argument into the call; one that does not fit ends the call. */
-static void take(struct call *c, char *dst, size_t size, const char *src)
-{
-	if (strlen(src) < size)
-		memcpy(dst, src, strlen(src) + 1);
-	else
-		call_after(c, 0, end_invalid);
-}
 
 static struct call *new_call(struct ontap *o, const struct call_ops *ops, const struct uuid *volume,
 			     void (*fn)(void), void *priv)
@@ -564,11 +542,11 @@ void ontap_snapshot_create(struct ontap *o, const struct uuid *volume, const cha
 		return;
 	struct snapshot_call *sc = of(c);
 	call_what(c, "create snapshot \"%s\"", name);
-	take(c, sc->name, sizeof(sc->name), name);
-	take(c, sc->value, sizeof(sc->value), comment);
-	take(c, sc->request_id, sizeof(sc->request_id), request_id);
+	call_take(c, sc->name, sizeof(sc->name), name);
+	call_take(c, sc->value, sizeof(sc->value), comment);
+	call_take(c, sc->request_id, sizeof(sc->request_id), request_id);
 	if (*name == '\0')
-		call_after(c, 0, end_invalid);
+		call_invalid(c);
 }
 
 void ontap_snapshot_delete(struct ontap *o, const struct uuid *volume,
@@ -593,9 +571,9 @@ void ontap_snapshot_rename(struct ontap *o, const struct uuid *volume,
 	sc->snapshot = *snapshot;
 	call_what(c, "rename a snapshot to \"%s\"", new_name);
 	memcpy(sc->field, "name", sizeof("name"));
-	take(c, sc->name, sizeof(sc->name), new_name);
+	call_take(c, sc->name, sizeof(sc->name), new_name);
 	if (*new_name == '\0')
-		call_after(c, 0, end_invalid);
+		call_invalid(c);
 }
 
 void ontap_snapshot_set(struct ontap *o, const struct uuid *volume, const struct uuid *snapshot,
@@ -608,9 +586,9 @@ void ontap_snapshot_set(struct ontap *o, const struct uuid *volume, const struct
 	struct snapshot_call *sc = of(c);
 	sc->snapshot = *snapshot;
 	call_what(c, "set the %.32s of snapshot %s", field, uuid_format(snapshot, text));
-	take(c, sc->field, sizeof(sc->field), field);
-	take(c, sc->value, sizeof(sc->value), value);
+	call_take(c, sc->field, sizeof(sc->field), field);
+	call_take(c, sc->value, sizeof(sc->value), value);
 	if (strcmp(field, "comment") != 0 && strcmp(field, "snapmirror_label") != 0 &&
 	    strcmp(field, "expiry_time") != 0)
-		call_after(c, 0, end_invalid);
+		call_invalid(c);
 }

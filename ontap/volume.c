@@ -13,11 +13,11 @@
 #include "ontap/call.h"
 #include "ontap/parse.h"
 
-#define VOLUME_FIELDS                                                                  \
+#define VOLUME_FIELDS                                                                          \
 	"uuid,name,style,type,state,size,comment,create_time,space.used,space.afs_total,nas.path,"     \
-	"nas.export_policy.name,is_svm_root,flexcache_endpoint_type,clone.is_flexclone," \
-	"clone.parent_volume,clone.parent_snapshot,clone.split_initiated,"             \
-	"clone.split_complete_percent"
+	"nas.export_policy.name,is_svm_root,flexcache_endpoint_type,clone.is_flexclone,"               \
+	"clone.parent_volume.uuid,clone.parent_volume.name,clone.parent_snapshot.uuid,"                \
+	"clone.parent_snapshot.name,clone.split_initiated,clone.split_complete_percent"
 #define VOLUME_FIELDS_NEW ",snapshot_count,snapshot_directory_access_enabled"
 /* The first release whose REST API knows the new fields. */
 #define VERSION_SNAPDIR 91301
@@ -147,10 +147,23 @@ static void volume_fini(struct call *c)
 	free(of(c)->v);
 }
 
-static const char *volume_fields(const struct ontap *o)
+const char *volume_fields(const struct ontap *o)
 {
 	bool old = o->old_volume_fields || (o->version && o->version < VERSION_SNAPDIR);
 	return old ? VOLUME_FIELDS : VOLUME_FIELDS VOLUME_FIELDS_NEW;
+}
+
+void volume_request(struct call *c, const char *name)
+{
+	char text[UUID_TEXT_LEN + 1];
+	call_request(c, HTTP_GET, CALL_LIST_MAX, "/storage/volumes?fields=%s&max_records=" VOLUME_PAGE,
+		     volume_fields(c->o));
+	if (c->o->svm_known)
+		call_param(c, "svm.uuid", uuid_format(&c->o->svm_uuid, text));
+	else if (*c->o->svm_name)
+		call_param(c, "svm.name", c->o->svm_name);
+	if (*name)
+		call_param(c, "name", name);
 }
 
 static int volume_add(struct volume_call *vc, const struct ontap_volume *v)
@@ -202,19 +215,11 @@ static void volume_list_end(struct call *c, const struct ontap_error *e)
 static void volume_list_start(struct call *c)
 {
 	struct volume_call *vc = of(c);
-	char text[UUID_TEXT_LEN + 1];
 	if (*vc->name && query_is_expression(vc->name)) {
 		call_end(c, NULL); /* no volume's name has such a character */
 		return;
 	}
-	call_request(c, HTTP_GET, CALL_LIST_MAX, "/storage/volumes?fields=%s&max_records=" VOLUME_PAGE,
-		     volume_fields(c->o));
-	if (c->o->svm_known)
-		call_param(c, "svm.uuid", uuid_format(&c->o->svm_uuid, text));
-	else if (*c->o->svm_name)
-		call_param(c, "svm.name", c->o->svm_name);
-	if (*vc->name)
-		call_param(c, "name", vc->name);
+	volume_request(c, vc->name);
 	page_run(c, volume_record, volume_list_end);
 }
 

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/btrfs.h>
 #include <linux/loop.h>
 #include <mntent.h>
 #include <spawn.h>
@@ -17,16 +16,9 @@
 
 extern char **environ;
 
-/* mkfs.btrfs with its complaints caught, so that one sentence can be made of
- * them instead of a screen of text. */
-static int run_mkfs(const char *image)
+int run_quietly(const char *const argv[], const char *package, char *said, size_t said_len)
 {
-	char prog[] = "mkfs.btrfs", quiet[] = "-q", opt_m[] = "-m", single[] = "single", opt_l[] = "-L",
-	     label[] = "ontapsim";
-	AUTO_FREE char *path = sim_dup(image);
-	char *argv[] = { prog, quiet, opt_m, single, opt_l, label, path, NULL };
 	posix_spawn_file_actions_t fa;
-	char said[512] = "";
 	size_t len = 0;
 	ssize_t n;
 	int p[2], status = 0, rc;
@@ -37,25 +29,41 @@ static int run_mkfs(const char *image)
 	posix_spawn_file_actions_init(&fa);
 	posix_spawn_file_actions_addopen(&fa, 1, "/dev/null", O_WRONLY, 0);
 	posix_spawn_file_actions_adddup2(&fa, p[1], 2);
-	rc = posix_spawnp(&pid, prog, &fa, NULL, argv, environ);
+	rc = posix_spawnp(&pid, argv[0], &fa, NULL, (char *const *)(uintptr_t)argv, environ);
 	posix_spawn_file_actions_destroy(&fa);
 	close(p[1]);
 	if (rc) {
 		close(p[0]);
-		return sim_err("cannot run mkfs.btrfs: %s; install the package btrfs-progs", strerror(rc));
+		return sim_err("cannot run %s: %s; install the package %s", argv[0], strerror(rc), package);
 	}
-	while ((n = read(p[0], said + len, sizeof(said) - 1 - len)) > 0)
+	while (len < said_len - 1 && (n = read(p[0], said + len, said_len - 1 - len)) > 0)
 		len += (size_t)n;
 	close(p[0]);
+	said[len] = '\0';
+	said[strcspn(said, "\n")] = '\0';
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	said[strcspn(said, "\n")] = '\0';
-	return sim_err("cannot make a btrfs in %s: mkfs.btrfs says \"%s\"", image, said);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
 }
 
-int image_prepare(const char *image, int64_t size)
+static int run_mkfs(const struct image_kind *kind, const char *image)
+{
+	const char *argv[16];
+	char said[512];
+	size_t n = 0;
+	int r;
+
+	for (; kind->mkfs[n] && n < ARRAY_LEN(argv) - 2; n++)
+		argv[n] = kind->mkfs[n];
+	argv[n++] = image;
+	argv[n] = NULL;
+	r = run_quietly(argv, kind->package, said, sizeof(said));
+	if (r > 0)
+		return sim_err("cannot make a file system in %s: %s says \"%s\"", image, argv[0], said);
+	return r;
+}
+
+int image_prepare(const struct image_kind *kind, const char *image, int64_t size)
 {
 	AUTO_FREE char *tmp = sim_fmt("%s.new", image);
 	AUTO_CLOSE int fd = -1;
@@ -78,7 +86,7 @@ int image_prepare(const char *image, int64_t size)
 		unlink(tmp);
 		return -1;
 	}
-	if (run_mkfs(tmp) < 0) {
+	if (run_mkfs(kind, tmp) < 0) {
 		unlink(tmp);
 		return -1;
 	}
@@ -96,8 +104,7 @@ static int attach(const char *image, char dev[32])
 	struct loop_config cfg = { 0 };
 
 	if (ctl < 0)
-		return sim_err("cannot use loop devices: /dev/loop-control: %s; put DIR on a btrfs instead",
-		               strerror(errno));
+		return sim_err("cannot use loop devices: /dev/loop-control: %s", strerror(errno));
 	if (img < 0)
 		return sim_err("cannot open %s: %s", image, strerror(errno));
 	cfg.fd = (__u32)img;
@@ -126,22 +133,21 @@ static int attach(const char *image, char dev[32])
 	return sim_err("cannot attach %s: every loop device is taken", image);
 }
 
-int image_mount(const char *image, const char *mnt)
+int image_mount(const struct image_kind *kind, const char *image, const char *mnt)
 {
-	struct btrfs_ioctl_vol_args grow = { .name = "max" };
-	AUTO_CLOSE int mfd = -1;
 	AUTO_CLOSE int dev_fd = -1;
 	char dev[32];
+	int r;
 
 	dev_fd = attach(image, dev);
 	if (dev_fd < 0)
 		return -1;
 	/* Closing dev_fd detaches the device again if the mount does not come about. */
-	if (mount(dev, mnt, "btrfs", MS_NOSUID | MS_NODEV, NULL) < 0)
-		return sim_err("cannot mount %s (btrfs) at %s: %s", image, mnt, strerror(errno));
-	mfd = open(mnt, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (mfd < 0 || ioctl(mfd, BTRFS_IOC_RESIZE, &grow) < 0) {
-		sim_err("cannot use the whole of %s: %s", image, strerror(errno));
+	if (mount(dev, mnt, kind->type, MS_NOSUID | MS_NODEV, NULL) < 0)
+		return sim_err("cannot mount %s (%s) at %s: %s", image, kind->type, mnt, strerror(errno));
+	r = kind->grow(mnt);
+	if (r < 0) {
+		sim_err("cannot use the whole of %s: %s", image, strerror(-r));
 		umount2(mnt, MNT_DETACH);
 		return -1;
 	}
