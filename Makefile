@@ -60,7 +60,8 @@ SRC_ONTAP  := $(wildcard ontap/*.c)
 SRC_FS     := $(wildcard fs/*.c)
 SRC_MOUNTD := $(filter-out mountd/hold%.c,$(wildcard mountd/*.c))
 SRC_HOLD   := $(wildcard mountd/hold*.c)
-SRC_SIM    := $(wildcard tests/sim/*.c) $(wildcard tests/sim/rest/*.c) $(wildcard tests/sim/nfs/*.c)
+SRC_SIM    := $(wildcard tests/sim/*.c) $(wildcard tests/sim/rest/*.c) $(wildcard tests/sim/nfs/*.c) \
+              $(wildcard tests/sim/ganesha/*.c)
 SRC_BENCH  := $(wildcard tests/bench/*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))

@@ -17,6 +17,7 @@ struct binding {
 	bind_fn then;
 	struct space s;            /* being filled */
 	uint32_t vol_space;
+	struct nfsio_fh snapdir;
 	uint32_t attempts;
 	bool known;                /* the caller knows the uuid: no first question */
 	char name[ONTAP_NAME_MAX + 1];
@@ -163,7 +164,6 @@ static void snap_looked_up(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
 	struct binding *b = r->extra;
-	struct space *vol = &r->fs->st.spaces[b->vol_space];
 	b->s.root.len = 0;
 	if (c->res.err == 0 && c->res.has_attr) {
 		b->s.root = c->res.fh;
@@ -171,7 +171,7 @@ static void snap_looked_up(struct nfsio_call *c)
 		b->s.root_fileid = c->res.attr.fileid;
 		b->root_attr = c->res.attr;
 	} else if (c->res.err == -ESTALE) {
-		vol->snapdir.len = 0; /* look for .snapshot itself again */
+		space_set_snapdir(&r->fs->spaces, b->vol_space, &(struct nfsio_fh){0}); /* look again */
 	} else if (c->res.err != -ENOENT) {
 		req_err(r, c->res.err ? c->res.err : -EIO);
 		return;
@@ -183,7 +183,7 @@ static void snap_lookup(struct req *r)
 {
 	struct binding *b = r->extra;
 	struct nfsio_call *c = req_call(r, NFSIO_LOOKUP, NULL);
-	c->fh = r->fs->st.spaces[b->vol_space].snapdir;
+	c->fh = b->snapdir;
 	c->name = b->name;
 	req_submit(r, snap_looked_up);
 }
@@ -205,7 +205,8 @@ static void snapdir_looked_up(struct nfsio_call *c)
 	} else if (c->res.err) {
 		req_err(r, c->res.err);
 	} else {
-		r->fs->st.spaces[b->vol_space].snapdir = c->res.fh;
+		b->snapdir = c->res.fh;
+		space_set_snapdir(&r->fs->spaces, b->vol_space, &b->snapdir);
 		snap_lookup(r);
 	}
 }
@@ -238,11 +239,12 @@ static void snap_bind(struct req *r, const struct ontap_snapshot *s)
 		.dtpref = vol->dtpref, .ino_from_fh = vol->ino_from_fh,
 	};
 	strcpy_bounded(b->s.name, s->name, sizeof(b->s.name));
-	if (!access)
+	space_get_snapdir(&fs->spaces, b->vol_space, &b->snapdir);
+	if (!access) {
 		no_access(r, b);
-	else if (vol->snapdir.len)
+	} else if (b->snapdir.len) {
 		snap_lookup(r);
-	else {
+	} else {
 		struct nfsio_call *c = req_call(r, NFSIO_LOOKUP, NULL);
 		c->fh = vol->root;
 		c->name = ".snapshot";
@@ -306,9 +308,19 @@ static void root_attr_done(struct nfsio_call *c)
 	struct req *r = call_req(c);
 	uint32_t idx = (uint32_t)r->off;
 	struct fs *fs = r->fs;
-	if (c->res.err == -ESTALE && !space_is_snapshot(&fs->st.spaces[idx])) {
-		/* The volume came back as another file system: bind it anew next time. */
+	if (c->res.err == -ESTALE && !space_is_snapshot(&fs->st.spaces[idx]) && !r->has_target) {
+		/* The volume came back as another file system: bind it anew, once. */
+		struct uuid volume = fs->st.spaces[idx].volume;
 		fs_space_died(fs, idx);
+		r->has_target = true;
+		struct catalog *cat = catalog_get(fs->ctl);
+		const struct catalog_volume *v = catalog_by_uuid(cat, &volume);
+		if (v)
+			bind_volume(r, &v->v, reply_space_root);
+		else
+			req_err(r, -ESTALE);
+		catalog_put(cat);
+		return;
 	}
 	if (c->res.err) {
 		req_err(r, c->res.err);
@@ -352,8 +364,19 @@ void reply_space_root(struct req *r, uint32_t space)
 
 /* ---- when the picture changes --------------------------------------------------------------- */
 
+static void died_with_volume(uint32_t idx, void *priv);
+
+struct died {
+	struct fs *fs;
+	uint32_t volume_space;
+};
+
 void fs_space_died(struct fs *fs, uint32_t space)
 {
+	/* Snapshots hang on the root handle of their volume. */
+	struct died d = {.fs = fs, .volume_space = space};
+	if (!space_is_snapshot(&fs->st.spaces[space]))
+		space_each(&fs->spaces, died_with_volume, &d);
 	struct space *s = &fs->st.spaces[space];
 	space_kill(&fs->spaces, space);
 	stats_add(&fs->stats.spaces_killed, 1);
@@ -366,6 +389,14 @@ void fs_space_died(struct fs *fs, uint32_t space)
 			left--;
 		}
 	}
+}
+
+static void died_with_volume(uint32_t idx, void *priv)
+{
+	struct died *d = priv;
+	const struct space *s = &d->fs->st.spaces[idx];
+	if (space_is_snapshot(s) && s->volume_space == d->volume_space)
+		fs_space_died(d->fs, idx);
 }
 
 uint64_t fs_snapdir_nodeid(struct fs *fs, uint32_t vol_space)
@@ -397,6 +428,18 @@ static void reconcile_snapshot(uint32_t idx, void *priv)
 		}
 		return;
 	}
+	/* A list may be incomplete for reasons of its own; the name is looked up
+	 * anew from now on, and only ONTAP's word about the uuid ends the snapshot. */
+	notify_entry(&fs->notifier, fs_snapdir_nodeid(fs, s->volume_space), s->name);
+	control_verify_gone(fs->ctl, &s->volume, &s->snapshot);
+}
+
+void fs_snapshot_gone(struct fs *fs, const struct uuid *volume, const struct uuid *snapshot)
+{
+	uint32_t idx = space_find(&fs->spaces, volume, snapshot);
+	if (!idx)
+		return;
+	struct space *s = &fs->st.spaces[idx];
 	log_info("snapshot %s of volume %s was deleted elsewhere", s->name,
 		 fs->st.spaces[s->volume_space].name);
 	notify_entry(&fs->notifier, fs_snapdir_nodeid(fs, s->volume_space), s->name);
@@ -419,10 +462,9 @@ static void reconcile_volume(uint32_t idx, void *priv)
 		return;
 	if (!space_is_snapshot(s))
 		notify_entry(&fs->notifier, NODE_ROOT_ID, s->name);
-	if (!v) {
-		if (s->bound_ns < rc->cat->fetched_ns)
-			fs_space_died(fs, idx);
-	} else if (!space_is_snapshot(s)) {
+	/* A volume that is missing stays bound: if it is gone, NFS itself says STALE,
+	 * and if only the list was short, open files go on. */
+	if (v && !space_is_snapshot(s)) {
 		space_rename(&fs->spaces, idx, v->v.name);
 	}
 }

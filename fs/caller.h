@@ -78,6 +78,8 @@ struct memory *memory_new(uint32_t entries);
 void memory_free(struct memory *m);
 void memory_put(struct memory *m, enum memory_kind kind, uint64_t a, uint64_t b, uint64_t c);
 /* True when it was put at most max_age_ns ago. `take` removes it. */
+/* Had an entry that was not max_age_ns old yet to give way in that time? */
+bool memory_lost(struct memory *m, int64_t max_age_ns);
 bool memory_get(struct memory *m, enum memory_kind kind, uint64_t a, uint64_t b, uint64_t c,
 		int64_t max_age_ns, bool take);
 

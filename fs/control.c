@@ -66,6 +66,11 @@ struct control {
 
 	struct list verbs;        /* changed by the control thread, under pic_lock */
 	/* control thread only */
+	bool undiscovered, discovering; /* after a takeover, until ONTAP answers */
+	int64_t discover_due_ns;
+	struct ontap_volume *adopted;
+	size_t nadopted;
+	int64_t swept_ns;         /* last time the kernel was made to forget */
 	bool catalog_fetching;
 	int64_t catalog_asked_ns, catalog_due_ns;
 	uint32_t background;      /* list calls under way that nobody waits for */
@@ -75,6 +80,8 @@ struct control {
 #define BACKGROUND_MAX 4u
 /* A volume nobody looked at for this long is not asked about any more. */
 #define WATCH_IDLE_NS (120 * NS_PER_SEC)
+/* People wait for a listing no longer than this when an older one is known. */
+#define LIST_PATIENCE_NS NS_PER_SEC
 
 /* ---- the picture ------------------------------------------------------------ */
 
@@ -251,6 +258,11 @@ static void answer(struct ctl_msg *m)
 static void answer_error(struct ctl_msg *m, const struct ontap_error *e)
 {
 	m->error = *e;
+	/* ONTAP out of reach is one thing to users, however TCP puts it. */
+	if (e->http_status == 0 && e->code == 0 &&
+	    (e->err == -ECONNREFUSED || e->err == -EHOSTUNREACH || e->err == -ENETUNREACH ||
+	     e->err == -ECONNRESET || e->err == -EPIPE))
+		m->error.err = -ETIMEDOUT;
 	answer(m);
 }
 
@@ -412,6 +424,7 @@ static void snapshot_list(struct control *c, struct ctl_msg *m)
 		answer(m);
 		return;
 	}
+	m->deadline_ns = w->list && !m->fresh ? clock_now_ns() + LIST_PATIENCE_NS : 0;
 	list_append(&w->waiters, &m->link);
 	if (!w->fetching)
 		list_fetch(c, w);
@@ -435,8 +448,9 @@ static void snapshot_found(const struct ontap_snapshot *s, size_t n, const struc
 static void snapshot_find(struct control *c, struct ctl_msg *m)
 {
 	struct watch *w = watch_get(c, &m->volume);
+	/* While ONTAP is out of reach, what was known goes on. */
 	if (w && w->list && !m->fresh && w->list->fetched_ns > w->changed_ns &&
-	    clock_now_ns() - w->list->fetched_ns < c->fs->p.snapshot_refresh_ns) {
+	    (!c->health.ok || clock_now_ns() - w->list->fetched_ns < c->fs->p.snapshot_refresh_ns)) {
 		const struct ontap_snapshot *s = snaplist_find(w->list, m->name);
 		if (s) {
 			m->snap = *s;
@@ -447,6 +461,30 @@ static void snapshot_find(struct control *c, struct ctl_msg *m)
 	}
 	/* A name that is not known, or not known well: only ONTAP can say no. */
 	ontap_snapshot_find(c->o, &m->volume, m->name, snapshot_found, m);
+}
+
+struct verify {
+	struct control *c;
+	struct uuid volume, snapshot;
+};
+
+static void verified(const struct ontap_snapshot *s, size_t n, const struct ontap_error *e, void *priv)
+{
+	struct verify *v = priv;
+	(void)s;
+	note_health(v->c, e);
+	if (n == 0 && (!e || e->err == -ENOENT))
+		fs_snapshot_gone(v->c->fs, &v->volume, &v->snapshot);
+	free(v);
+}
+
+void control_verify_gone(struct control *c, const struct uuid *volume, const struct uuid *snapshot)
+{
+	struct verify *v = calloc(1, sizeof(*v));
+	if (!v)
+		return; /* the next list brings it up again */
+	*v = (struct verify){.c = c, .volume = *volume, .snapshot = *snapshot};
+	ontap_snapshot_get(c->o, volume, snapshot, verified, v);
 }
 
 /* ---- verbs ------------------------------------------------------------------------------ */
@@ -633,18 +671,118 @@ static int64_t watches_refresh(struct control *c, int64_t now)
 	return next;
 }
 
+/* After a takeover the client must find its SVM again before it can ask
+ * anything else. Until then messages wait, at most control_timeout. */
+#define DISCOVER_AGAIN_NS (5 * NS_PER_SEC)
+
+static void rediscovered(const struct ontap_discovery *d, const struct ontap_error *e, void *priv)
+{
+	struct control *c = priv;
+	c->discovering = false;
+	c->discover_due_ns = clock_now_ns() + DISCOVER_AGAIN_NS;
+	note_health(c, e);
+	if (e)
+		log_warn("cannot reach ONTAP after taking over, data goes on: %s", e->text);
+	else if (!uuid_eq(&d->svm.uuid, &c->fs->svm.uuid))
+		log_error("SVM %s is another one than this mount was made for: unmount and mount again", d->svm.name);
+	else
+		c->undiscovered = false;
+}
+
+static int64_t inbox_wait(struct control *c, int64_t now)
+{
+	if (!c->discovering && c->discover_due_ns <= now) {
+		c->discovering = true;
+		ontap_discover(c->o, rediscovered, c);
+	}
+	struct list late, *l, *tmp;
+	list_init(&late);
+	pthread_mutex_lock(&c->inbox_lock);
+	list_for_each(l, tmp, &c->inbox) {
+		struct ctl_msg *m = list_entry(l, struct ctl_msg, link);
+		if (!m->deadline_ns)
+			m->deadline_ns = now + c->fs->p.control_timeout_ns;
+		if (m->deadline_ns <= now) {
+			list_remove(l);
+			list_append(&late, l);
+		}
+	}
+	pthread_mutex_unlock(&c->inbox_lock);
+	while ((l = list_pop(&late))) {
+		struct ctl_msg *m = list_entry(l, struct ctl_msg, link);
+		m->error.err = -ETIMEDOUT;
+		snprintf(m->error.text, sizeof(m->error.text), "ONTAP has not answered since this daemon took over");
+		answer(m);
+	}
+	return now + NS_PER_SEC;
+}
+
+/* 90 % of the inodes are taken: entries of volumes and snapshots are dropped,
+ * and with them the kernel gives up whole trees that nobody uses. */
+#define SWEEP_NS (5 * NS_PER_SEC)
+
+static void sweep_one(uint32_t idx, void *priv)
+{
+	struct fs *fs = priv;
+	const struct space *s = &fs->st.spaces[idx];
+	uint64_t parent = space_is_snapshot(s) ? fs_snapdir_nodeid(fs, s->volume_space) : NODE_ROOT_ID;
+	notify_entry(&fs->notifier, parent, s->name);
+}
+
+static void sweep(struct control *c, int64_t now)
+{
+	if (!nodes_scarce(&c->fs->nodes) || now - c->swept_ns < SWEEP_NS)
+		return;
+	c->swept_ns = now;
+	log_warn("the table of inodes is over 90 %% full (max_nodes %u): the kernel is asked to forget",
+		 c->fs->st.max_nodes);
+	space_each(&c->fs->spaces, sweep_one, c->fs);
+}
+
+static int64_t lists_expire(struct control *c, int64_t now)
+{
+	int64_t next = 0;
+	struct list *l, *tmp, *k, *ktmp;
+	list_for_each(l, tmp, &c->watches) {
+		struct watch *w = list_entry(l, struct watch, link);
+		list_for_each(k, ktmp, &w->waiters) {
+			struct ctl_msg *m = list_entry(k, struct ctl_msg, link);
+			if (!w->list || !m->deadline_ns)
+				continue;
+			if (m->deadline_ns <= now) {
+				list_remove(&m->link);
+				m->list = list_ref(w->list);
+				answer(m);
+			} else if (!next || m->deadline_ns < next) {
+				next = m->deadline_ns;
+			}
+		}
+	}
+	return next;
+}
+
 static void *control_main(void *arg)
 {
 	struct control *c = arg;
 	while (!atomic_load(&c->stopping)) {
-		inbox_run(c);
-		int64_t now = clock_now_ns(), next = verbs_expire(c, now);
-		int64_t t = watches_refresh(c, now);
-		if (t && (!next || t < next))
-			next = t;
-		if (!c->catalog_fetching && (atomic_exchange(&c->refresh_now, false) || c->catalog_due_ns <= now))
+		int64_t now = clock_now_ns(), next = 0, t;
+		if (c->undiscovered) {
+			next = inbox_wait(c, now);
+		} else {
+			inbox_run(c);
+			now = clock_now_ns();
+			next = verbs_expire(c, now);
+			t = watches_refresh(c, now);
+			if (t && (!next || t < next))
+				next = t;
+			t = lists_expire(c, now);
+			if (t && (!next || t < next))
+				next = t;
+		}
+		sweep(c, now);
+		if (!c->undiscovered && !c->catalog_fetching && (atomic_exchange(&c->refresh_now, false) || c->catalog_due_ns <= now))
 			catalog_fetch(c);
-		if (!c->catalog_fetching && (!next || c->catalog_due_ns < next))
+		if (!c->undiscovered && !c->catalog_fetching && (!next || c->catalog_due_ns < next))
 			next = c->catalog_due_ns;
 		if (notifier_flush(&c->fs->notifier))
 			next = now + 10 * NS_PER_MS;
@@ -671,6 +809,33 @@ struct control *control_new(struct fs *fs, struct ontap *o)
 	list_init(&c->watches);
 	list_init(&c->verbs);
 	return c;
+}
+
+static void adopt_one(uint32_t idx, void *priv)
+{
+	struct control *c = priv;
+	const struct space *s = &c->fs->st.spaces[idx];
+	struct ontap_volume *v = &c->adopted[c->nadopted];
+	if (space_is_snapshot(s))
+		return;
+	*v = (struct ontap_volume){.uuid = s->volume, .online = true, .snapdir_access = true,
+				   .create_time = s->btime, .split_percent = -1};
+	strcpy_bounded(v->name, s->name, sizeof(v->name));
+	/* It is bound, so where it is mounted matters no more. */
+	snprintf(v->junction, sizeof(v->junction), "/%.200s", s->name);
+	c->nadopted++;
+}
+
+int control_adopt(struct control *c)
+{
+	c->adopted = calloc(atomic_load(c->fs->st.spaces_used) + 1, sizeof(*c->adopted));
+	if (!c->adopted)
+		return -ENOMEM;
+	space_each(&c->fs->spaces, adopt_one, c);
+	c->catalog = catalog_make(c, c->adopted, c->nadopted, 0);
+	free(steal_ptr(c->adopted));
+	c->undiscovered = true;
+	return c->catalog ? 0 : -ENOMEM;
 }
 
 struct first {

@@ -89,9 +89,14 @@ struct control *control_new(struct fs *fs, struct ontap *o);
 /* Reads the first catalog in the calling thread (before control_start). 0 or
  * -errno with err filled. */
 int control_first_catalog(struct control *c, struct ontap_error *err);
+/* Instead of it after a takeover: the volumes that are bound already. Discovery
+ * and the real catalog follow in the background. 0 or -ENOMEM. */
+int control_adopt(struct control *c);
 int control_start(struct control *c);
 void control_stop(struct control *c);
 void control_free(struct control *c);
+/* Asks ONTAP for that uuid; fs_snapshot_gone when it is not there. Control thread. */
+void control_verify_gone(struct control *c, const struct uuid *volume, const struct uuid *snapshot);
 /* Any thread. The message comes back through done on m->home's thread. */
 void control_submit(struct control *c, struct ctl_msg *m);
 void control_refresh(struct control *c);

@@ -193,6 +193,37 @@ static int discover(struct fs *fs, char err[512])
 	return x.err;
 }
 
+/* What discovery brought, for a successor: it serves at once, also while ONTAP
+ * does not answer. */
+struct found {
+	struct ontap_cluster cluster;
+	struct ontap_svm svm;
+	struct ontap_nfs_service nfs;
+	struct nfsio_lif lifs[NFSIO_LIFS_MAX];
+	uint32_t nlifs;
+};
+_Static_assert(sizeof(struct found) <= STATE_FOUND_BYTES, "the state has room for it");
+
+static void found_save(struct fs *fs)
+{
+	struct found *f = fs->st.found;
+	f->cluster = fs->cluster;
+	f->svm = fs->svm;
+	f->nfs = fs->nfs_service;
+	memcpy(f->lifs, fs->nfs_params.lifs, sizeof(f->lifs));
+	f->nlifs = fs->nfs_params.nlifs;
+}
+
+static void found_load(struct fs *fs)
+{
+	const struct found *f = fs->st.found;
+	fs->cluster = f->cluster;
+	fs->svm = f->svm;
+	fs->nfs_service = f->nfs;
+	memcpy(fs->nfs_params.lifs, f->lifs, sizeof(f->lifs));
+	fs->nfs_params.nlifs = MIN_OF(f->nlifs, (uint32_t)NFSIO_LIFS_MAX);
+}
+
 /* ---- the first NFS calls ------------------------------------------------------------------ */
 
 struct probe {
@@ -224,8 +255,8 @@ static int probe_call(struct ev *ev, struct nfsio *n, struct nfsio_call *c, stru
 	return r < 0 ? r : p->err;
 }
 
-/* One volume mounted and looked at through each LIF says what a user would
- * otherwise find out later: a wrong LIF, a closed port, an export rule. */
+/* One volume mounted and looked at says what a user would otherwise find out
+ * later: a wrong LIF, a closed port, an export rule. */
 static int probe_nfs(struct fs *fs, char err[512])
 {
 	struct catalog *cat = catalog_get(fs->ctl);
@@ -264,8 +295,9 @@ static int probe_nfs(struct fs *fs, char err[512])
 			 "host (and sec=sys)", np.lifs[0].address, path, policy);
 	else if (r == -ETIMEDOUT || r == -ECONNREFUSED || r == -EHOSTUNREACH)
 		snprintf(err, 512,
-			 "no NFS server answers at %s port %u: check dataLIF, the LIF's state and firewalls (%s)",
-			 np.lifs[0].address, or_default(np.lifs[0].nfs_port, 2049), strerror(-r));
+			 "no NFS server answers at %s (NFS port %u, MOUNT port %u; 0: asked of the portmapper): check "
+			 "dataLIF, the LIF's state, firewalls and these ports (%s)",
+			 np.lifs[0].address, np.lifs[0].nfs_port, np.lifs[0].mount_port, strerror(-r));
 	else if (r < 0)
 		snprintf(err, 512, "NFS at %s does not mount %s: %s", np.lifs[0].address, path, strerror(-r));
 	return r;
@@ -291,11 +323,12 @@ static int make_tables(struct fs *fs)
 	struct state_sizes active = {.slots = fs->p.slots, .write_slots = fs->p.write_slots};
 	fs->access = access_cache_new(ACCESS_CACHE_ENTRIES);
 	fs->memory = memory_new(MEMORY_ENTRIES);
+	fs->stale = memory_new(MEMORY_ENTRIES);
 	fs->links = link_cache_new(LINK_CACHE_ENTRIES);
 	fs->rates = rates_new();
 	fs->last_errors = last_errors_new();
 	fs->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!fs->access || !fs->memory || !fs->links || !fs->rates || !fs->last_errors || fs->end_fd < 0)
+	if (!fs->access || !fs->memory || !fs->stale || !fs->links || !fs->rates || !fs->last_errors || fs->end_fd < 0)
 		return -ENOMEM;
 	int r = nodes_init(&fs->nodes, &fs->st);
 	r = r < 0 ? r : spaces_init(&fs->spaces, &fs->st);
@@ -317,6 +350,7 @@ struct fs *fs_new(const struct fs_params *p, char err[512])
 	copy_params(fs, p);
 	set_realm(fs);
 	fs->started_ns = clock_wall_ns();
+	fs->born_ns = clock_now_ns();
 	r = make_state(fs, err);
 	if (r == 0 && (r = make_tables(fs)) < 0)
 		snprintf(err, 512, "cannot make the tables of the mount: %s", strerror(-r));
@@ -324,12 +358,18 @@ struct fs *fs_new(const struct fs_params *p, char err[512])
 		snprintf(err, 512, "%s", oe.text);
 		r = oe.err;
 	}
-	if (r == 0)
-		r = discover(fs, err);
 	if (r == 0 && !(fs->ctl = control_new(fs, fs->ontap)))
 		r = -ENOMEM;
-	if (r == 0 && (r = control_first_catalog(fs->ctl, &oe)) < 0)
-		snprintf(err, 512, "%s", oe.text);
+	if (r == 0 && fs->p.takeover) {
+		found_load(fs);
+		r = control_adopt(fs->ctl);
+	} else if (r == 0) {
+		r = discover(fs, err);
+		if (r == 0)
+			found_save(fs);
+		if (r == 0 && (r = control_first_catalog(fs->ctl, &oe)) < 0)
+			snprintf(err, 512, "%s", oe.text);
+	}
 	if (r == 0) {
 		fs->nfs_params.nconnect = or_default(p->nconnect, 1);
 		fs->nfs_params.soft_ns = p->soft_ns;
@@ -428,10 +468,11 @@ void fs_free(struct fs *fs)
 	if (!fs)
 		return;
 	ontap_free(fs->ontap); /* ends its calls first: their messages need the loops below */
-	for (uint32_t i = 0; i < fs->nworkers; i++) {
+	for (uint32_t i = 0; i < fs->nworkers; i++)
 		nfsio_free(fs->worker[i].nfs);
+	/* The ends of those calls may have woken any loop. */
+	for (uint32_t i = 0; i < fs->nworkers; i++)
 		ev_free(fs->worker[i].ev);
-	}
 	control_free(fs->ctl);
 	if (fs->se)
 		fuse_session_destroy(fs->se);
@@ -444,6 +485,7 @@ void fs_free(struct fs *fs)
 	free(fs->open_free);
 	access_cache_free(fs->access);
 	memory_free(fs->memory);
+	memory_free(fs->stale);
 	link_cache_free(fs->links);
 	rates_free(fs->rates);
 	last_errors_free(fs->last_errors);

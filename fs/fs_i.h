@@ -16,6 +16,7 @@ struct worker {
 	struct ev_source dev;      /* /dev/fuse */
 	bool dev_on;               /* registered: off while no slot is free */
 	struct state_slot *reading;
+	_Atomic uint64_t reading_interrupted; /* unique of a request that got a signal there */
 	struct req *current;       /* being decoded by libfuse */
 	struct ev_timer signal_timer; /* while a request of ours is interrupted */
 	struct ev_msg wake;        /* start work again: a slot was freed, or stop */
@@ -50,10 +51,13 @@ struct fs {
 	struct ontap_svm svm;
 	struct ontap_nfs_service nfs_service;
 	char realm[64];
-	int64_t started_ns;
+	int64_t started_ns;        /* wall clock */
+	int64_t born_ns;           /* CLOCK_MONOTONIC */
+	struct memory *stale;      /* MEMORY_STALE: apart, so that it pushes out nothing else */
 	pthread_mutex_t open_lock; /* free list of open records */
 	uint32_t *open_free, open_nfree, open_cap;
 	struct openstate **open_state; /* by open record */
+	bool init_differs;         /* a takeover that the kernel was not promised */
 	uint64_t init_unique;      /* of the recorded INIT that is being replayed */
 	struct ev *boot_ev;        /* fs_new's own loop for the first NFS calls */
 };
@@ -81,13 +85,25 @@ void fs_end(struct fs *fs, enum fs_end how);
 uint64_t openrec_new(struct fs *fs, struct node *n, const struct nfsio_cred *cred, uint32_t flags);
 struct openrec *openrec_get(struct fs *fs, uint64_t id);
 /* Ends it; returns the node's remaining opens. */
-uint32_t openrec_free(struct fs *fs, uint64_t id);
+uint32_t openrec_free(struct fs *fs, uint64_t id, uint64_t nodeid);
 int openrec_init(struct fs *fs);
 
 /* Names that unlinked or replaced open files go by (.nfsX), in shared memory. */
-struct silly *silly_new(struct fs *fs);
-struct silly *silly_find(struct fs *fs, uint64_t nodeid);
-void silly_free(struct silly *s);
+/* Chooses one, in state MAKING, before the call that creates it. NULL: full. */
+struct silly *silly_new(struct fs *fs, struct node *n, const struct nfsio_fh *dir,
+			const struct nfsio_cred *cred);
+/* It was not made, or is removed. */
+void silly_drop(struct fs *fs, struct silly *s);
+/* It was made. Not NULL: the file was closed meanwhile, the caller removes it. */
+struct silly *silly_ready(struct fs *fs, struct silly *s);
+/* A second run found that the first one had made it. */
+void silly_made_by_predecessor(struct fs *fs, uint64_t nodeid);
+/* The record to remove after the last close; one caller gets it, others NULL. */
+struct silly *silly_claim(struct fs *fs, uint64_t nodeid);
+/* Is `name` in `dir` such a name of n? */
+bool silly_is(struct fs *fs, const struct node *n, const struct nfsio_fh *dir, const char *name);
+/* Removes what silly_claim or silly_ready gave, then replies 0. */
+void silly_remove(struct req *r, struct silly *s);
 
 /* ---- tree.c: shape and names, no I/O ---------------------------------------------- */
 /* A name that mkdir or mv may give to a snapshot: 0, -EINVAL, -ENAMETOOLONG. */
@@ -130,6 +146,8 @@ bool node_is_space_root(const struct fs *fs, const struct node *n);
 /* Called by the control thread when a picture changed. */
 void fs_snapshots_changed(struct fs *fs, const struct snaplist *l);
 void fs_volumes_changed(struct fs *fs, const struct catalog *old, const struct catalog *fresh);
+/* ONTAP says that this snapshot does not exist (any more). Control thread. */
+void fs_snapshot_gone(struct fs *fs, const struct uuid *volume, const struct uuid *snapshot);
 /* Does a living snapshot space of that volume exist? */
 bool fs_has_snapshots(struct fs *fs, const struct uuid *volume);
 /* The space died: all its nodes are ESTALE, its pages dropped. */

@@ -164,6 +164,7 @@ struct memory_entry {
 struct memory {
 	uint32_t sets;
 	pthread_mutex_t lock;
+	int64_t lost_ns, lost_when_ns; /* the last entry that gave way: when, and of when */
 	struct memory_entry e[];
 };
 
@@ -205,9 +206,23 @@ static struct memory_entry *memory_find(struct memory *m, uint32_t kind, uint64_
 void memory_put(struct memory *m, enum memory_kind kind, uint64_t a, uint64_t b, uint64_t c)
 {
 	pthread_mutex_lock(&m->lock);
-	*memory_find(m, kind, a, b, c, true) =
-		(struct memory_entry){.a = a, .b = b, .c = c, .when_ns = clock_now_ns(), .kind = kind};
+	struct memory_entry *e = memory_find(m, kind, a, b, c, true);
+	bool same = e->kind == kind && e->a == a && e->b == b && e->c == c;
+	if (e->when_ns && !same) {
+		m->lost_ns = clock_now_ns();
+		m->lost_when_ns = e->when_ns;
+	}
+	*e = (struct memory_entry){.a = a, .b = b, .c = c, .when_ns = clock_now_ns(), .kind = kind};
 	pthread_mutex_unlock(&m->lock);
+}
+
+bool memory_lost(struct memory *m, int64_t max_age_ns)
+{
+	pthread_mutex_lock(&m->lock);
+	int64_t now = clock_now_ns();
+	bool lost = m->lost_ns && now - m->lost_when_ns <= max_age_ns;
+	pthread_mutex_unlock(&m->lock);
+	return lost;
 }
 
 bool memory_get(struct memory *m, enum memory_kind kind, uint64_t a, uint64_t b, uint64_t c,

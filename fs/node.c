@@ -97,8 +97,9 @@ static struct node *chain_find(struct nodes *nt, uint32_t b, const struct node_k
 			return n;
 		if (n->ino == ino && n->space == k->space) {
 			atomic_fetch_add(&nt->ino_collisions, 1);
-			log_warn("two objects of one file system show the inode number %llx",
-				 (unsigned long long)ino);
+			/* Also when a deleted file's id is given out again: no cause for alarm. */
+			log_debug("two objects of one file system show the inode number %llx",
+				  (unsigned long long)ino);
 		}
 	}
 	return NULL;
@@ -119,6 +120,16 @@ static struct node *record_take(struct nodes *nt)
 	}
 	pthread_mutex_unlock(&nt->free_lock);
 	return n;
+}
+
+bool nodes_full(const struct nodes *nt)
+{
+	return atomic_load(&nt->live) >= nt->st->max_nodes - nt->st->max_nodes / 100;
+}
+
+bool nodes_scarce(const struct nodes *nt)
+{
+	return atomic_load(&nt->live) >= nt->st->max_nodes - nt->st->max_nodes / 10;
 }
 
 struct node *node_get(struct nodes *nt, const struct node_key *key, uint64_t ino)
@@ -245,6 +256,13 @@ static void attr_store(struct node *n, const struct nfsio_attr *a, int64_t stamp
 	};
 }
 
+static void pages_store(struct node *n, const struct nfsio_attr *a)
+{
+	n->page_size = a->size;
+	n->page_mtime_ns = a->mtime_ns;
+	n->page_ctime_ns = a->ctime_ns;
+}
+
 bool node_attr_put(struct nodes *nt, struct node *n, const struct nfsio_attr *a, int64_t stamp_ns)
 {
 	pthread_mutex_t *lock = attr_lock(nt, n);
@@ -271,6 +289,27 @@ void node_attr_own_change(struct nodes *nt, struct node *n, const struct nfsio_w
 		n->told_mtime_ns = after->mtime_ns;
 		n->told_ctime_ns = after->ctime_ns;
 	}
+	if (before->valid && before->size == n->page_size &&
+	    before->mtime_ns == n->page_mtime_ns && before->ctime_ns == n->page_ctime_ns)
+		pages_store(n, after);
+	pthread_mutex_unlock(lock);
+}
+
+bool node_pages_are(struct nodes *nt, struct node *n, const struct nfsio_attr *a)
+{
+	pthread_mutex_t *lock = attr_lock(nt, n);
+	pthread_mutex_lock(lock);
+	bool same_version = n->page_size == a->size && n->page_mtime_ns == a->mtime_ns &&
+			    n->page_ctime_ns == a->ctime_ns;
+	pthread_mutex_unlock(lock);
+	return same_version;
+}
+
+void node_pages_set(struct nodes *nt, struct node *n, const struct nfsio_attr *a)
+{
+	pthread_mutex_t *lock = attr_lock(nt, n);
+	pthread_mutex_lock(lock);
+	pages_store(n, a);
 	pthread_mutex_unlock(lock);
 }
 

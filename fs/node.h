@@ -51,6 +51,10 @@ struct node_key {
  * it. NULL: the table is full (ENFILE). A caller whose reply did not reach the
  * kernel gives the count back with node_forget(nodeid, 1). */
 struct node *node_get(struct nodes *nt, const struct node_key *key, uint64_t ino);
+/* Is the table so full that nothing should be created (99 %), or that the
+ * kernel should be made to forget (90 %)? */
+bool nodes_full(const struct nodes *nt);
+bool nodes_scarce(const struct nodes *nt);
 /* The nodeid of a known object, or 0. Counts nothing. */
 uint64_t node_find(struct nodes *nt, const struct node_key *key, uint64_t ino);
 void node_forget(struct nodes *nt, uint64_t nodeid, uint64_t n);
@@ -70,6 +74,10 @@ void node_attr_own_change(struct nodes *nt, struct node *n, const struct nfsio_w
 			  const struct nfsio_attr *after, int64_t stamp_ns);
 /* Newest known attributes; marks them as told to the kernel when `tell`. */
 void node_attr_get(struct nodes *nt, struct node *n, struct node_attr *out, bool tell);
+/* The kernel's cached pages of a live file are of that version (size, mtime and
+ * ctime; the kernel itself never looks at ctime), or were just dropped for it. */
+bool node_pages_are(struct nodes *nt, struct node *n, const struct nfsio_attr *a);
+void node_pages_set(struct nodes *nt, struct node *n, const struct nfsio_attr *a);
 /* True when size, mtime and ctime are what the kernel was last told. */
 bool node_attr_is_told(struct nodes *nt, struct node *n, const struct nfsio_attr *a);
 

@@ -76,11 +76,8 @@ static void child(int fuse_fd, int pipe_fd)
 	}
 }
 
-int notifier_start(struct notifier *n, int fuse_fd, struct stats *stats)
+static int start_child(struct notifier *n)
 {
-	*n = (struct notifier){.fuse_fd = fuse_fd, .pipe_fd = -1, .stats = stats};
-	list_init(&n->overflow);
-	pthread_mutex_init(&n->lock, NULL);
 	int p[2];
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return -errno;
@@ -88,12 +85,20 @@ int notifier_start(struct notifier *n, int fuse_fd, struct stats *stats)
 	(void)fcntl(p[1], F_SETPIPE_SZ, 1 << 20);
 	n->pid = fork();
 	if (n->pid == 0)
-		child(fuse_fd, p[0]);
+		child(n->fuse_fd, p[0]);
 	close(p[0]);
 	n->pipe_fd = p[1];
 	if (n->pid < 0)
 		return -errno;
 	return fcntl(p[1], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+int notifier_start(struct notifier *n, int fuse_fd, struct stats *stats)
+{
+	*n = (struct notifier){.fuse_fd = fuse_fd, .pipe_fd = -1, .stats = stats};
+	list_init(&n->overflow);
+	pthread_mutex_init(&n->lock, NULL);
+	return start_child(n);
 }
 
 void notifier_stop(struct notifier *n)
@@ -113,9 +118,23 @@ void notifier_stop(struct notifier *n)
 		free(list_entry(l, struct held, link));
 }
 
+/* Under n->lock. A notifier that died (of memory, or an operator) is made
+ * again: without it, entries with endless timeouts would never go. The child
+ * makes system calls only, so it may be forked while there are threads. */
 static bool pipe_put(struct notifier *n, const struct note *note)
 {
-	return write(n->pipe_fd, note, sizeof(*note)) == (ssize_t)sizeof(*note);
+	for (int tries = 0; tries < 2; tries++) {
+		if (write(n->pipe_fd, note, sizeof(*note)) == (ssize_t)sizeof(*note))
+			return true;
+		if (errno != EPIPE)
+			return false;
+		log_warn("the notifier process has died: starting another");
+		close(steal_fd(&n->pipe_fd));
+		waitpid(n->pid, NULL, 0);
+		if (start_child(n) < 0)
+			return false;
+	}
+	return false;
 }
 
 static void put(struct notifier *n, const struct note *note)

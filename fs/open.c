@@ -86,11 +86,14 @@ struct openrec *openrec_get(struct fs *fs, uint64_t id)
 	return atomic_load_explicit(&o->id, memory_order_acquire) == id ? o : NULL;
 }
 
-uint32_t openrec_free(struct fs *fs, uint64_t id)
+uint32_t openrec_free(struct fs *fs, uint64_t id, uint64_t nodeid)
 {
 	struct openrec *o = openrec_get(fs, id);
-	if (!o)
-		return 0;
+	if (!o) {
+		/* A predecessor ended it: others may have the file open still. */
+		struct node *other = node_by_id(&fs->nodes, nodeid);
+		return other ? atomic_load(&other->opens) : 0;
+	}
 	struct node *n = node_by_id(&fs->nodes, o->nodeid);
 	uint32_t left = 0;
 	openstate_free(steal_ptr(fs->open_state[(uint32_t)id]));
@@ -108,35 +111,83 @@ uint32_t openrec_free(struct fs *fs, uint64_t id)
 	return left;
 }
 
-/* A record is filled by its maker and published by storing its nodeid. */
-struct silly *silly_new(struct fs *fs)
+/* ---- silly names --------------------------------------------------------------- */
+
+/* MAKING: chosen, the call that creates the name may be under way. READY: the
+ * name is there. TAKEN: one of those who saw the last close removes it. Which
+ * of unlink and close comes last is decided by the READY -> TAKEN exchange. */
+
+static struct silly *silly_find(struct fs *fs, uint64_t nodeid, uint32_t state)
 {
-	struct silly *s = NULL;
+	for (uint32_t i = 0; i < STATE_SILLY_MAX; i++) {
+		struct silly *s = &fs->st.silly[i];
+		if (atomic_load(&s->state) == state && atomic_load(&s->nodeid) == nodeid)
+			return s;
+	}
+	return NULL;
+}
+
+struct silly *silly_new(struct fs *fs, struct node *n, const struct nfsio_fh *dir,
+			const struct nfsio_cred *cred)
+{
+	uint64_t nodeid = atomic_load(&n->nodeid);
+	/* A predecessor's, that may have been created already. */
+	struct silly *s = n->silly ? silly_find(fs, nodeid, SILLY_MAKING) : NULL;
+	if (s)
+		return s;
 	pthread_mutex_lock(&fs->open_lock);
 	for (uint32_t i = 0; i < STATE_SILLY_MAX && !s; i++)
-		if (!atomic_load(&fs->st.silly[i].nodeid) && !fs->st.silly[i].name[0])
+		if (atomic_load(&fs->st.silly[i].state) == SILLY_FREE)
 			s = &fs->st.silly[i];
 	if (s) {
-		uint64_t n = atomic_fetch_add(fs->st.silly_counter, 1);
+		uint64_t count = atomic_fetch_add(fs->st.silly_counter, 1);
 		const uint8_t *m = fs->st.mount_id->b;
 		snprintf(s->name, sizeof(s->name), ".nfs%02x%02x%02x%02x%02x%02x%02x%02x%08llx", m[0], m[1],
-			 m[2], m[3], m[4], m[5], m[6], m[7], (unsigned long long)(n & 0xffffffff));
+			 m[2], m[3], m[4], m[5], m[6], m[7], (unsigned long long)(count & 0xffffffff));
+		s->dir = *dir;
+		s->cred = *cred;
+		atomic_store(&s->nodeid, nodeid);
+		atomic_store_explicit(&s->state, SILLY_MAKING, memory_order_release);
+		n->silly = 1;
+		stats_add(&fs->stats.silly_renames, 1);
 	}
 	pthread_mutex_unlock(&fs->open_lock);
 	return s;
 }
 
-struct silly *silly_find(struct fs *fs, uint64_t nodeid)
+void silly_drop(struct fs *fs, struct silly *s)
 {
-	for (uint32_t i = 0; i < STATE_SILLY_MAX; i++)
-		if (atomic_load(&fs->st.silly[i].nodeid) == nodeid)
-			return &fs->st.silly[i];
-	return NULL;
+	struct node *n = node_by_id(&fs->nodes, atomic_load(&s->nodeid));
+	if (n)
+		n->silly = 0;
+	atomic_store_explicit(&s->state, SILLY_FREE, memory_order_release);
 }
 
-void silly_free(struct silly *s)
+struct silly *silly_ready(struct fs *fs, struct silly *s)
 {
-	/* The name is cleared last: until then nobody takes the record. */
-	atomic_store_explicit(&s->nodeid, 0, memory_order_release);
-	s->name[0] = '\0';
+	uint64_t nodeid = atomic_load(&s->nodeid);
+	atomic_store(&s->state, SILLY_READY);
+	struct node *n = node_by_id(&fs->nodes, nodeid);
+	return n && atomic_load(&n->opens) ? NULL : silly_claim(fs, nodeid);
+}
+
+void silly_made_by_predecessor(struct fs *fs, uint64_t nodeid)
+{
+	struct silly *s = nodeid ? silly_find(fs, nodeid, SILLY_MAKING) : NULL;
+	if (s)
+		atomic_store(&s->state, SILLY_READY);
+}
+
+struct silly *silly_claim(struct fs *fs, uint64_t nodeid)
+{
+	struct silly *s = silly_find(fs, nodeid, SILLY_READY);
+	uint32_t ready = SILLY_READY;
+	return s && atomic_compare_exchange_strong(&s->state, &ready, SILLY_TAKEN) ? s : NULL;
+}
+
+bool silly_is(struct fs *fs, const struct node *n, const struct nfsio_fh *dir, const char *name)
+{
+	struct silly *s = n->silly ? silly_find(fs, atomic_load(&n->nodeid), SILLY_READY) : NULL;
+	return s && strcmp(s->name, name) == 0 && s->dir.len == dir->len &&
+	       memcmp(s->dir.data, dir->data, dir->len) == 0;
 }

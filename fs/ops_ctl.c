@@ -50,7 +50,9 @@ static bool is_owner(struct req *r, const struct ontap_snapshot *s, const char *
 	struct creator c;
 	tree_parse_creator(s->comment, &c);
 	if (!c.known) {
-		if (r->fs->p.allow & 1u << FS_FOREIGN)
+		int64_t gid = r->fs->p.allow_gid[FS_FOREIGN];
+		if ((r->fs->p.allow & 1u << FS_FOREIGN) &&
+		    (gid < 0 || caller_in_group(req_caller(r), (uint32_t)gid)))
 			return true;
 		req_refuse(r, -EPERM, "snapshot %s was not made through ontapfs: it is listed, not %s "
 			   "(the configuration can allow \"foreign\")", s->name, verb);
@@ -84,10 +86,12 @@ static void refused_by_ontap(struct req *r, const struct ontap_error *e)
 
 static void create_done(struct req *r, struct ctl_msg *m)
 {
-	if (m->error.err)
+	if (m->error.err) {
 		refused_by_ontap(r, &m->error);
-	else
+	} else {
+		r->changed = true; /* it is made: no signal may say otherwise */
 		bind_snapshot_known(r, r->node->space, &m->snap, reply_space_root);
+	}
 }
 
 /* Counting them costs a question of its own, so it is asked only where the
@@ -277,6 +281,11 @@ static bool looked_inside(struct req *r, uint32_t space)
 	const struct caller *c = req_process(r);
 	if (c->tgid <= 0 || !c->start_time)
 		return true; /* a process that cannot be told apart */
+	/* What a predecessor saw, or what had no room, is not known: counts as yes. */
+	if (r->fs->p.takeover && clock_now_ns() - r->fs->born_ns < WALK_MEMORY_NS)
+		return true;
+	if (memory_lost(r->fs->memory, WALK_MEMORY_NS))
+		return true;
 	return memory_get(r->fs->memory, MEMORY_WALKED, space, (uint64_t)c->tgid, c->start_time,
 			  WALK_MEMORY_NS, false);
 }
@@ -327,6 +336,10 @@ static void delete_found(struct req *r, struct ctl_msg *m)
 
 static void find_first(struct req *r, const char *name, req_ctl_fn done)
 {
+	if (strlen(name) > ONTAP_NAME_MAX) {
+		req_err(r, -ENAMETOOLONG); /* cut, it would be another snapshot's name */
+		return;
+	}
 	struct ctl_msg *m = req_message(r, CTL_SNAPSHOT_FIND, &r->fs->st.spaces[r->node->space].volume);
 	if (!m)
 		return;

@@ -89,16 +89,21 @@ static void open_live(struct req *r, uint32_t granted)
 		req_refuse(r, -EACCES, "the server does not let you open this file so");
 		return;
 	}
-	bool second = memory_get(fs->memory, MEMORY_STALE, nodeid, tid, 0, STALE_RETRY_NS, true);
+	bool second = memory_get(fs->stale, MEMORY_STALE, nodeid, tid, 0, STALE_RETRY_NS, true);
 	bool told = !r->has_attr || node_attr_is_told(&fs->nodes, n, &r->attr);
 	if (!told && !second && !(r->fi.flags & O_TRUNC)) {
-		memory_put(fs->memory, MEMORY_STALE, nodeid, tid, 0);
+		memory_put(fs->stale, MEMORY_STALE, nodeid, tid, 0);
 		stats_add(&fs->stats.open_stale, 1);
 		req_err(r, -ESTALE);
 		return;
 	}
 	if (r->has_attr)
 		req_take_attr(r, n, &r->attr, r->attr_stamp);
+	bool direct = (r->fi.flags & O_APPEND) || !told;
+	bool keep = told && !second && r->has_attr && node_pages_are(&fs->nodes, n, &r->attr);
+	/* An open that keeps nothing drops the pages: what comes is of this version. */
+	if (!keep && !direct && r->has_attr)
+		node_pages_set(&fs->nodes, n, &r->attr);
 	if (r->fi.flags & O_TRUNC) {
 		struct nfsio_call *c = req_call(r, NFSIO_SETATTR, n);
 		c->sattr = (struct nfsio_sattr){.set = NFSIO_SET_SIZE};
@@ -106,7 +111,7 @@ static void open_live(struct req *r, uint32_t granted)
 		req_submit(r, open_truncated);
 		return;
 	}
-	open_reply(r, told && !second, (r->fi.flags & O_APPEND) || !told);
+	open_reply(r, keep, direct);
 }
 
 static void open_statfile(struct req *r)
@@ -127,7 +132,7 @@ static void open_statfile(struct req *r)
 		os->text = statfile_text(fs, r->node->sub, req_process(r), &os->text_len);
 	if (!os || !os->text) {
 		if (id)
-			openrec_free(fs, id);
+			openrec_free(fs, id, 0);
 		req_err(r, id ? -ENOMEM : -ENFILE);
 		return;
 	}
@@ -264,7 +269,8 @@ static void read_all_done(struct split *s)
 	int err;
 	uint32_t n = split_prefix(s, &err);
 	uint8_t *data = s->data;
-	if (n == 0 && err) {
+	if (err) {
+		/* A short answer would say "end of file": the kernel would cut i_size. */
 		req_err(r, err);
 	} else {
 		stats_add(&r->fs->stats.bytes_read, n);
@@ -294,7 +300,10 @@ static void read_part_done(struct nfsio_call *c)
 		} else {
 			memcpy(s->data + p->at + p->done, c->res.data, c->res.count);
 			p->done += c->res.count;
-			if (whole || c->res.count == 0) {
+			if (whole) {
+				p->ended = true;
+			} else if (c->res.count == 0) {
+				p->err = -EIO; /* neither data nor an end */
 				p->ended = true;
 			} else {
 				/* A short answer that is not the end: ask for the rest. */
@@ -304,6 +313,7 @@ static void read_part_done(struct nfsio_call *c)
 					part_submit(p, read_all_done);
 					return;
 				}
+				p->err = -EBADF;
 				p->ended = true;
 			}
 		}
@@ -344,6 +354,14 @@ void op_read(fuse_req_t fr, fuse_ino_t ino, size_t size, off_t off, struct fuse_
 		read_text(r);
 		return;
 	}
+	if (n->kind != NODE_FILE || size == 0) {
+		/* The kernel asks neither; no part would be sent, so none would end it. */
+		if (size)
+			req_err(r, -EISDIR);
+		else
+			req_buf(r, NULL, 0);
+		return;
+	}
 	struct split *s = split_new(r, r->fs->st.spaces[n->space].rtmax);
 	if (!s)
 		return;
@@ -362,7 +380,8 @@ static void write_reply(struct split *s)
 	struct req *r = s->r;
 	int err;
 	uint32_t n = split_prefix(s, &err);
-	if (n == 0 && err) {
+	/* Write-back of a mapping looks at the error only: short would be success. */
+	if (err && (n == 0 || r->fi.writepage || err == -ECANCELED)) {
 		req_err(r, err);
 		return;
 	}
@@ -496,8 +515,9 @@ void op_write(fuse_req_t fr, fuse_ino_t ino, const char *buf, size_t size, off_t
 		req_write(r, 0);
 		return;
 	}
-	/* Pages of a mapping have their place; only write(2) appends. */
-	if ((o->flags & O_APPEND) && !fi->writepage) {
+	/* Pages of a mapping have their place; only write(2) appends, and only while
+	 * fcntl(F_SETFL) has not taken the flag away. */
+	if ((o->flags & fi->flags & O_APPEND) && !fi->writepage) {
 		r->flags = O_APPEND;
 		struct nfsio_call *c = req_call(r, NFSIO_GETATTR, n);
 		c->cred = o->cred;
@@ -524,32 +544,33 @@ void op_fsync(fuse_req_t fr, fuse_ino_t ino, int datasync, struct fuse_file_info
 static void silly_removed(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
-	if (c->res.err && c->res.err != -ENOENT)
+	if (c->res.err && c->res.err != -ENOENT && c->res.err != -ECANCELED)
 		log_warn("cannot remove %s, left behind by an unlinked open file: %s", c->name,
 			 strerror(-c->res.err));
-	struct silly *s = r->extra;
-	r->extra = NULL; /* it lies in shared memory */
-	silly_free(s);
-	req_err(r, 0);
+	req_err(r, 0); /* and with the request the record is given up */
+}
+
+void silly_remove(struct req *r, struct silly *s)
+{
+	struct nfsio_call *c = req_call(r, NFSIO_REMOVE, NULL);
+	c->cred = s->cred;
+	c->fh = s->dir;
+	c->name = s->name;
+	r->silly = s;
+	r->changed = true;
+	req_submit(r, silly_removed);
 }
 
 void op_release(fuse_req_t fr, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct req *r = op_begin(fr);
 	struct fs *fs = r->fs;
+	uint32_t left = openrec_free(fs, fi->fh, ino);
 	struct node *n = node_by_id(&fs->nodes, ino);
-	bool was_silly = n && n->silly;
-	uint32_t left = openrec_free(fs, fi->fh);
-	struct silly *s = was_silly && left == 0 ? silly_find(fs, ino) : NULL;
-	if (!s) {
+	/* Looked at after the count went down: an unlink that comes later sees it. */
+	struct silly *s = left == 0 && n && n->silly ? silly_claim(fs, ino) : NULL;
+	if (s)
+		silly_remove(r, s);
+	else
 		req_err(r, 0);
-		return;
-	}
-	struct nfsio_call *c = req_call(r, NFSIO_REMOVE, NULL);
-	c->cred = s->cred;
-	c->fh = s->dir;
-	c->name = s->name;
-	r->extra = s;
-	r->changed = true;
-	req_submit(r, silly_removed);
 }

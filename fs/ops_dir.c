@@ -165,6 +165,8 @@ static uint64_t cookie_to_off(struct openstate *os, uint64_t cookie)
 {
 	if (cookie < OFF_BIG)
 		return cookie;
+	if (os->nbig && os->big[os->nbig - 1] == cookie)
+		return OFF_BIG + os->nbig - 1; /* an entry that did not fit, again */
 	uint64_t *p = realloc(os->big, (os->nbig + 1) * sizeof(*p));
 	if (!p)
 		return OFF_BIG; /* a seek there will find nothing; the stream goes on */
@@ -173,12 +175,14 @@ static uint64_t cookie_to_off(struct openstate *os, uint64_t cookie)
 	return OFF_BIG + os->nbig++;
 }
 
-static uint64_t off_to_cookie(const struct openstate *os, uint64_t off)
+/* False: an offset of a predecessor's table, which nobody can go on from. */
+static bool off_to_cookie(const struct openstate *os, uint64_t off, uint64_t *ret_cookie)
 {
-	if (off < OFF_BIG)
-		return off;
 	uint64_t i = off - OFF_BIG;
-	return i < os->nbig ? os->big[i] : 0;
+	if (off >= OFF_BIG && i >= os->nbig)
+		return false;
+	*ret_cookie = off < OFF_BIG ? off : os->big[i];
+	return true;
 }
 
 static bool skip_name(const struct req *r, const char *name, bool live_root)
@@ -186,16 +190,19 @@ static bool skip_name(const struct req *r, const char *name, bool live_root)
 	return strcmp(name, ".snapshot") == 0 || (live_root && tree_is_reserved(r->fs, name));
 }
 
-/* False: the entry did not fit. */
-static bool emit(struct req *r, struct fill *f, struct openstate *os, const struct kept_entry *k)
+/* False: the entry did not fit. In a live directory only what came with this
+ * very request says what a name is now: a kept entry may be of before a rename,
+ * so it goes out as name and type, and the kernel looks it up when it must. */
+static bool emit(struct req *r, struct fill *f, struct openstate *os, const struct kept_entry *k,
+		 uint64_t next)
 {
 	struct fs *fs = r->fs;
 	const struct space *s = &fs->st.spaces[r->node->space];
 	const char *name = os->names + k->name;
-	uint64_t next = cookie_to_off(os, k->cookie);
+	bool fresh = space_is_snapshot(s) || (r->has_attr && r->attr_stamp == os->stamp_ns);
 	bool dots = strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 	bool junction = k->has_attr && k->attr.fsid != s->fsid && !dots;
-	if (!f->plus || dots || junction || !k->has_attr || !k->has_fh) {
+	if (!f->plus || !fresh || dots || junction || !k->has_attr || !k->has_fh || nodes_scarce(&fs->nodes)) {
 		uint32_t type = junction ? DT_LNK : k->has_attr ? IFTODT(entry_mode(&k->attr)) : DT_UNKNOWN;
 		uint64_t ino = dots && name[1] == '\0' ? r->node->ino
 						       : node_ino(s, k->fileid, k->has_fh ? &k->fh : NULL);
@@ -234,12 +241,13 @@ static void list_go_on(struct req *r)
 	if (off < OFF_OURS) {
 		while (os->pos < os->nkept) {
 			const struct kept_entry *k = &os->kept[os->pos];
-			if (!skip_name(r, os->names + k->name, live_root) && !emit(r, &f, os, k)) {
+			uint64_t next = cookie_to_off(os, k->cookie);
+			if (!skip_name(r, os->names + k->name, live_root) && !emit(r, &f, os, k, next)) {
 				full = true;
 				break;
 			}
 			os->pos++;
-			off = k->cookie < OFF_BIG ? k->cookie : OFF_BIG + os->nbig - 1;
+			off = next;
 		}
 		os->next_off = off;
 		if (!full && !os->eof && f.used == 0) {
@@ -252,7 +260,7 @@ static void list_go_on(struct req *r)
 		}
 	}
 	/* Our names after the server's last one. */
-	if (!full && os->eof && live_root && fs->p.snapdir == FS_SNAPDIR_VISIBLE) {
+	if (!full && (os->eof || off >= OFF_OURS) && live_root && fs->p.snapdir == FS_SNAPDIR_VISIBLE) {
 		const struct space *s = &fs->st.spaces[r->node->space];
 		uint32_t i = off >= OFF_OURS ? (uint32_t)(off - OFF_OURS) : 0;
 		for (const char *name; (name = our_name(fs, i)); i++)
@@ -312,6 +320,8 @@ static void list_done(struct nfsio_call *c)
 		req_take_attr(r, r->node, c->res.has_attr ? &c->res.attr : &c->res.dir_attr, c->res.start_ns);
 	if (o)
 		o->dirverf = c->res.verf;
+	r->has_attr = true;
+	r->attr_stamp = c->res.start_ns;
 	if (!os || !keep(os, c)) {
 		req_err(r, -ENOMEM);
 		return;
@@ -333,11 +343,21 @@ static void list_more(struct req *r)
 		req_err(r, o ? -ENOMEM : -EBADF);
 		return;
 	}
+	const struct space *s = &r->fs->st.spaces[r->node->space];
 	struct nfsio_call *c = req_call(r, NFSIO_READDIRPLUS, r->node);
+	if (r->off == 0)
+		os->nbig = 0;
+	if (!off_to_cookie(os, r->off, &c->cookie)) {
+		req_err(r, -ESTALE);
+		return;
+	}
 	c->cred = o->cred;
-	c->cookie = off_to_cookie(os, r->off);
 	c->verf = c->cookie ? o->dirverf : 0;
-	c->count = r->fs->st.spaces[r->node->space].dtpref;
+	c->count = s->dtpref;
+	/* In a live directory about as much as the reply can take, since the rest
+	 * would go out without attributes. An entry is of about equal size in both. */
+	if (!space_is_snapshot(s) && r->flags)
+		c->count = MIN_OF(c->count, MAX_OF((uint32_t)r->size, 4096u));
 	req_submit(r, list_done);
 }
 
@@ -431,9 +451,8 @@ void op_readdirplus(fuse_req_t fr, fuse_ino_t ino, size_t size, off_t off, struc
 
 void op_releasedir(fuse_req_t fr, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	(void)ino;
 	struct req *r = op_begin(fr);
-	openrec_free(r->fs, fi->fh);
+	openrec_free(r->fs, fi->fh, ino);
 	req_err(r, 0);
 }
 

@@ -11,6 +11,8 @@
 
 double node_attr_timeout(struct fs *fs, const struct node *n)
 {
+	if (nodes_scarce(&fs->nodes))
+		return 0; /* what the kernel does not keep, it can give back */
 	if (n->kind == NODE_FILE && space_is_snapshot(&fs->st.spaces[n->space]))
 		return TIMEOUT_ENDLESS;
 	return (double)fs->p.attr_timeout_ns / 1e9;
@@ -59,7 +61,7 @@ static void stat_virtual(struct fs *fs, struct node *n, struct stat *st)
 		break;
 	}
 	case NODE_SNAPOFF:
-		st->st_mode = S_IFDIR | 0555;
+		st->st_mode = S_IFDIR; /* nobody can enter: not by the server's choice, by ONTAP's */
 		when = (struct timespec){.tv_sec = s->btime};
 		break;
 	case NODE_STATFILE:
@@ -109,22 +111,35 @@ void node_stat(struct fs *fs, struct node *n, struct stat *st, bool tell)
 
 /* ---- LOOKUP ------------------------------------------------------------------- */
 
+static void reply_junction(struct req *r);
+
+static void junction_bound(struct req *r, uint32_t space)
+{
+	(void)space;
+	reply_junction(r);
+}
+
 /* A directory of the server shows another volume here: a link to its place. */
 static void reply_junction(struct req *r)
 {
 	struct fs *fs = r->fs;
 	struct catalog *cat = catalog_get(fs->ctl);
-	const struct catalog_volume *found = NULL;
-	for (size_t i = 0; i < cat->n; i++) {
+	const struct catalog_volume *found = NULL, *candidate = NULL;
+	for (size_t i = 0; i < cat->n && !found; i++) {
 		const struct catalog_volume *v = &cat->vol[i];
 		const char *base = strrchr(v->v.junction, '/');
 		uint32_t idx = space_find(&fs->spaces, &v->v.uuid, NULL);
-		if (idx && fs->st.spaces[idx].fsid == r->attr.fsid) {
+		if (idx && fs->st.spaces[idx].fsid == r->attr.fsid)
 			found = v;
-			break;
-		}
-		if (base && strcmp(base + 1, r->name) == 0)
-			found = v;
+		else if (!idx && base && strcmp(base + 1, r->name) == 0)
+			candidate = v;
+	}
+	if (!found && candidate) {
+		/* Only the fsid tells volumes of one name apart: bind it and look again.
+		 * Each turn binds one more, so this ends. */
+		bind_volume(r, &candidate->v, junction_bound);
+		catalog_put(cat);
+		return;
 	}
 	struct node *n = found && !found->hidden_why
 		? req_make_virtual(r, r->node->space, NODE_JUNCTION, tree_offset(&found->v.uuid)) : NULL;

@@ -166,6 +166,11 @@ static struct req *make_begin(fuse_req_t fr, fuse_ino_t parent, const char *name
 	r->node = req_node(r, parent);
 	if (!r->node || !may_change(r, r->node, name))
 		return NULL;
+	if (nodes_full(&r->fs->nodes)) {
+		/* Before anything is made that could not be named then. */
+		req_refuse(r, -ENFILE, "the table of inodes is full (max_nodes)");
+		return NULL;
+	}
 	return r;
 }
 
@@ -210,7 +215,11 @@ void op_mkdir(fuse_req_t fr, fuse_ino_t parent, const char *name, mode_t mode)
 		ctl_snapshot_create(r);
 		return;
 	}
-	if (may_change(r, r->node, name))
+	if (!may_change(r, r->node, name))
+		return;
+	if (nodes_full(&r->fs->nodes))
+		req_refuse(r, -ENFILE, "the table of inodes is full (max_nodes)");
+	else
 		make_submit(r, call_dir(r, NFSIO_MKDIR, r->node, name), mode);
 }
 
@@ -321,41 +330,24 @@ static void remove_done(struct nfsio_call *c)
 	after_dir(r, c);
 	/* We looked it up just before: gone after a second sending means done. */
 	bool done_before = c->res.err == -ENOENT && (c->res.resent || r->replay);
-	if ((c->res.err == 0 || done_before) && r->node2)
+	if ((c->res.err == 0 || done_before) && r->note->intent.nodeid)
 		/* The link count of what else names it has changed. */
-		notify_attr(r->fs->p.fuse_fd, atomic_load(&r->node2->nodeid));
+		notify_attr(r->fs->p.fuse_fd, r->note->intent.nodeid);
 	req_err(r, done_before ? 0 : c->res.err);
-}
-
-static struct silly *silly_of(struct req *r)
-{
-	struct silly *s = silly_new(r->fs);
-	if (s) {
-		s->dir.len = r->node->fh.len;
-		memcpy(s->dir.data, r->node->fh.data, s->dir.len);
-		s->cred = r->call.cred;
-		stats_add(&r->fs->stats.silly_renames, 1);
-	}
-	return s;
-}
-
-/* Named before the call is sent: a successor then knows what .nfsX is for. */
-static void silly_publish(struct silly *s, const struct node *n)
-{
-	atomic_store_explicit(&s->nodeid, atomic_load(&n->nodeid), memory_order_release);
 }
 
 static void silly_renamed(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
-	struct silly *s = steal_ptr(r->extra);
 	if (c->res.err) {
-		silly_free(s);
 		req_err(r, c->res.err);
 		return;
 	}
-	r->node2->silly = 1;
-	req_err(r, 0);
+	struct silly *s = silly_ready(r->fs, steal_ptr(r->silly));
+	if (s)
+		silly_remove(r, s);
+	else
+		req_err(r, 0);
 }
 
 static bool same_fh(const struct nfsio_fh *a, const struct nfsio_fh *b)
@@ -371,9 +363,19 @@ static bool done_by_predecessor(struct req *r, const struct nfsio_call *c)
 				  (c->res.err == 0 && !same_fh(&c->res.fh, &r->note->intent.target))))
 		return false;
 	/* If it was open, it stands under its .nfsX name until the last close. */
-	struct node *n = node_by_id(&r->fs->nodes, r->note->intent.nodeid);
-	if (n && silly_find(r->fs, r->note->intent.nodeid))
-		n->silly = 1;
+	silly_made_by_predecessor(r->fs, r->note->intent.nodeid);
+	return true;
+}
+
+/* rm and mv of a .nfsX itself: busy, as with other NFS clients, until the file
+ * is closed. */
+static bool is_silly_name(struct req *r, const struct node *n, const struct node *dir, const char *name)
+{
+	struct nfsio_fh fh = {.len = dir->fh.len};
+	memcpy(fh.data, dir->fh.data, fh.len);
+	if (!n || !silly_is(r->fs, n, &fh, name))
+		return false;
+	req_refuse(r, -EBUSY, "%s is an unlinked file that is still open; it goes when it is closed", name);
 	return true;
 }
 
@@ -397,18 +399,20 @@ static void remove_target(struct nfsio_call *c)
 	r->node2 = c->res.has_attr ? known_node(r, r->node->space, &c->res.fh, &a) : NULL;
 	r->note->intent.target = c->res.fh;
 	r->note->intent.nodeid = r->node2 ? atomic_load(&r->node2->nodeid) : 0;
+	if (is_silly_name(r, r->node2, r->node, r->name))
+		return;
 	req_intend(r);
-	if (!dir && r->node2 && must_stay(r->node2, &a)) {
-		struct silly *s = silly_of(r);
-		if (s) {
-			struct nfsio_call *n = call_dir(r, NFSIO_RENAME, r->node, r->name);
-			n->fh2 = s->dir;
-			n->name2 = s->name;
-			r->extra = s;
-			silly_publish(s, r->node2);
-			req_submit(r, silly_renamed);
+	if (!dir && must_stay(r->node2, &a)) {
+		struct nfsio_call *n = call_dir(r, NFSIO_RENAME, r->node, r->name);
+		r->silly = silly_new(r->fs, r->node2, &n->fh, &n->cred);
+		if (!r->silly) {
+			req_err(r, -ENFILE);
 			return;
 		}
+		n->fh2 = r->silly->dir;
+		n->name2 = r->silly->name;
+		req_submit(r, silly_renamed);
+		return;
 	}
 	call_dir(r, dir ? NFSIO_RMDIR : NFSIO_REMOVE, r->node, r->name);
 	req_submit(r, remove_done);
@@ -450,30 +454,50 @@ void op_rmdir(fuse_req_t fr, fuse_ino_t parent, const char *name)
  * alive by a .nfsX link if it is open here, rename. With RENAME_NOREPLACE:
  * LINK and REMOVE, since NFSv3's RENAME always replaces. */
 
-static void rename_end(struct req *r, int err)
+/* Ended well: the replaced file's .nfsX is the only name it has left. */
+static void rename_succeeded(struct req *r)
 {
-	struct silly *s = steal_ptr(r->extra);
-	if (s && err)
-		silly_free(s);
-	req_err(r, err);
+	struct silly *s = r->silly ? silly_ready(r->fs, steal_ptr(r->silly)) : NULL;
+	if (s)
+		silly_remove(r, s);
+	else
+		req_err(r, 0);
 }
 
 static void rename_undone(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
-	rename_end(r, (int)r->step);
+	req_err(r, (int)r->step);
+}
+
+/* The replaced file stays: its second name is taken away again. */
+static void rename_failed(struct req *r, int err)
+{
+	if (!r->silly) {
+		req_err(r, err);
+		return;
+	}
+	r->step = (uint32_t)err;
+	r->changed = true;
+	struct nfsio_call *n = req_call(r, NFSIO_REMOVE, NULL);
+	n->cred = r->silly->cred;
+	n->fh = r->silly->dir;
+	n->name = r->silly->name;
+	req_submit(r, rename_undone);
 }
 
 static void rename_verified(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
-	rename_end(r, c->res.err == 0 && same_fh(&c->res.fh, &r->note->intent.target) ? 0 : -ENOENT);
+	if (c->res.err == 0 && same_fh(&c->res.fh, &r->note->intent.target))
+		rename_succeeded(r);
+	else
+		rename_failed(r, -ENOENT);
 }
 
 static void rename_done(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
-	struct silly *s = r->extra;
 	if (c->res.err == -ENOENT && (c->res.resent || r->replay)) {
 		/* Gone from its old name: ours, if it stands under the new one. */
 		r->changed = true;
@@ -481,27 +505,14 @@ static void rename_done(struct nfsio_call *c)
 		req_submit(r, rename_verified);
 		return;
 	}
-	if (c->res.err && s) {
-		/* The replaced file stays: take its second name away again. */
-		r->step = (uint32_t)c->res.err;
-		r->changed = true;
-		struct nfsio_call *n = req_call(r, NFSIO_REMOVE, NULL);
-		n->cred = s->cred;
-		n->fh = s->dir;
-		n->name = s->name;
-		req_submit(r, rename_undone);
+	if (c->res.err) {
+		rename_failed(r, c->res.err);
 		return;
 	}
-	if (c->res.err == 0 && s)
-		r->node2->silly = 1;
-	if (c->res.err == 0) {
-		after_dir(r, c);
-		struct node *to = r->to;
-		if (c->res.has_dir2_attr && to)
-			node_attr_put(&r->fs->nodes, to, &c->res.dir2_attr, c->res.start_ns);
-	}
-	r->extra = c->res.err ? r->extra : NULL;
-	rename_end(r, c->res.err);
+	after_dir(r, c);
+	if (c->res.has_dir2_attr)
+		node_attr_put(&r->fs->nodes, r->to, &c->res.dir2_attr, c->res.start_ns);
+	rename_succeeded(r);
 }
 
 static void rename_submit(struct req *r)
@@ -518,14 +529,25 @@ static void rename_submit(struct req *r)
 static void rename_kept(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
-	struct silly *s = r->extra;
-	if (c->res.err) {
-		/* No second name to be had: then the open file loses its data, as
-		 * with any client whose server refuses it. */
-		silly_free(s);
-		r->extra = NULL;
+	if (c->res.err == -EEXIST && (c->res.resent || r->replay))
+		c->res.err = 0; /* the name is nobody's but ours */
+	if (c->res.err == -EOPNOTSUPP || c->res.err == -EMLINK)
+		/* No second name to be had: the open file loses its data, as with any
+		 * client of such a server. */
+		silly_drop(r->fs, steal_ptr(r->silly));
+	else if (c->res.err) {
+		req_err(r, c->res.err);
+		return;
 	}
 	rename_submit(r);
+}
+
+/* RENAME_NOREPLACE: LINK, then REMOVE of the source. */
+
+static void noreplace_undone(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	req_err(r, (int)r->step);
 }
 
 static void noreplace_removed(struct nfsio_call *c)
@@ -533,19 +555,45 @@ static void noreplace_removed(struct nfsio_call *c)
 	struct req *r = call_req(c);
 	after_dir(r, c);
 	bool done_before = c->res.err == -ENOENT && (c->res.resent || r->replay);
-	req_err(r, done_before ? 0 : c->res.err);
+	if (c->res.err == 0 || done_before) {
+		req_err(r, 0);
+		return;
+	}
+	/* The source must stay (a sticky directory): then so must not the new name. */
+	r->step = (uint32_t)c->res.err;
+	call_dir(r, NFSIO_REMOVE, r->to, r->name2);
+	req_submit(r, noreplace_undone);
+}
+
+static void noreplace_remove(struct req *r)
+{
+	r->changed = true;
+	call_dir(r, NFSIO_REMOVE, r->node, r->name);
+	req_submit(r, noreplace_removed);
+}
+
+static void noreplace_verified(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	if (c->res.err == 0 && same_fh(&c->res.fh, &r->note->intent.target))
+		noreplace_remove(r);
+	else
+		req_err(r, -EEXIST);
 }
 
 static void noreplace_linked(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
-	if (c->res.err && !(c->res.err == -EEXIST && (c->res.resent || r->has_target2))) {
+	if (c->res.err == -EEXIST && (c->res.resent || r->has_target2)) {
+		/* Sent twice: ours only if the name is this very file. */
+		r->changed = true;
+		call_dir(r, NFSIO_LOOKUP, r->to, r->name2);
+		req_submit(r, noreplace_verified);
+	} else if (c->res.err) {
 		req_err(r, c->res.err);
-		return;
+	} else {
+		noreplace_remove(r);
 	}
-	r->changed = true;
-	call_dir(r, NFSIO_REMOVE, r->node, r->name);
-	req_submit(r, noreplace_removed);
 }
 
 static void rename_target2(struct nfsio_call *c)
@@ -582,19 +630,20 @@ static void rename_target2(struct nfsio_call *c)
 	}
 	r->node2 = exists && c->res.has_attr ? known_node(r, to->space, &c->res.fh, &a) : NULL;
 	r->note->intent.nodeid = r->node2 ? atomic_load(&r->node2->nodeid) : 0;
-	struct silly *s = !itself && must_stay(r->node2, &a) ? silly_of(r) : NULL;
-	if (!s) {
+	if (itself || !must_stay(r->node2, &a)) {
 		rename_submit(r);
 		return;
 	}
-	s->dir.len = to->fh.len;
-	memcpy(s->dir.data, to->fh.data, to->fh.len);
-	r->extra = s;
-	silly_publish(s, r->node2);
-	req_intend(r);
 	struct nfsio_call *n = req_call(r, NFSIO_LINK, r->node2);
-	n->fh2 = s->dir;
-	n->name = s->name;
+	n->fh2.len = to->fh.len;
+	memcpy(n->fh2.data, to->fh.data, to->fh.len);
+	r->silly = silly_new(r->fs, r->node2, &n->fh2, &n->cred);
+	if (!r->silly) {
+		req_err(r, -ENFILE);
+		return;
+	}
+	n->name = r->silly->name;
+	req_intend(r);
 	req_submit(r, rename_kept);
 }
 
@@ -614,6 +663,9 @@ static void rename_target(struct nfsio_call *c)
 		req_refuse(r, -EPERM, "%s is a junction of another volume", r->name);
 		return;
 	}
+	if (c->res.has_attr &&
+	    is_silly_name(r, known_node(r, r->node->space, &c->res.fh, &c->res.attr), r->node, r->name))
+		return;
 	r->note->intent.target = c->res.fh;
 	r->attr = c->res.attr;
 	call_dir(r, NFSIO_LOOKUP, r->to, r->name2);

@@ -36,6 +36,7 @@ int pool_init(struct pool *p, struct fs *fs, const struct state_sizes *active)
 		r->slot = r->large ? state_slot(&fs->st, STATE_SLOTS_LARGE, i - p->nsmall)
 				   : state_slot(&fs->st, STATE_SLOTS_SMALL, i);
 		r->note = &fs->st.notes[i];
+		r->fs = fs;
 	}
 	/* Stacks: the slots used last are the warm ones. */
 	for (uint32_t i = n; i-- > 0;) {
@@ -80,6 +81,8 @@ static void finish(struct req *r, int sent)
 		stats_add(&r->fs->stats.replies_lost, 1);
 	free(steal_ptr(r->extra));
 	free(steal_ptr(r->getter));
+	if (r->silly)
+		silly_drop(r->fs, steal_ptr(r->silly));
 	r->fr = NULL;
 	r->unique = 0;
 	atomic_store_explicit(&r->note->intent.phase, INTENT_NONE, memory_order_relaxed);
@@ -87,8 +90,17 @@ static void finish(struct req *r, int sent)
 	worker_slot_freed(r->w, r);
 }
 
+/* The calls of a daemon that hands over end with ECANCELED. That is nobody's
+ * answer: the request stays in the journal, and a successor runs it again. */
+static bool left_to_successor(const struct req *r, int err)
+{
+	return err == -ECANCELED && atomic_load(&r->fs->ended) == FS_STOPPED;
+}
+
 void req_err(struct req *r, int err)
 {
+	if (left_to_successor(r, err))
+		return;
 	account(r, err);
 	finish(r, fuse_reply_err(r->fr, -err));
 }
@@ -145,7 +157,7 @@ void req_open(struct req *r)
 	int sent = fuse_reply_open(r->fr, &r->fi);
 	/* ENOENT: the open was interrupted, so no RELEASE will come. */
 	if (sent < 0)
-		openrec_free(r->fs, id);
+		openrec_free(r->fs, id, 0);
 	finish(r, sent);
 }
 
@@ -183,7 +195,7 @@ void req_create(struct req *r, struct node *n)
 	uint64_t id = r->fi.fh;
 	int sent = fuse_reply_create(r->fr, &e, &r->fi);
 	if (sent < 0) {
-		openrec_free(r->fs, id);
+		openrec_free(r->fs, id, 0);
 		node_forget(&r->fs->nodes, e.ino, 1);
 	}
 	finish(r, sent);

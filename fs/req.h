@@ -21,14 +21,19 @@ struct worker;
 #define TIMEOUT_ENDLESS 315360000.0 /* ten years, seconds */
 
 struct req {
-	fuse_req_t fr;             /* NULL: the slot is free */
-	struct worker *w;
+	/* Where it lives: set once, read by any worker. */
 	struct fs *fs;
 	struct state_slot *slot;
-	bool large;
 	struct slot_note *note;
-	uint64_t unique;
 	uint32_t index;            /* of the pool */
+	bool large;
+	/* Whose it is. `unique` is published last and cleared first: a worker that
+	 * serves an INTERRUPT reads these two and nothing else of it. */
+	_Atomic(struct worker *) owner;
+	_Atomic uint64_t unique;   /* 0: free */
+
+	fuse_req_t fr;             /* NULL: not decoded (yet) */
+	struct worker *w;          /* owner, for its own use */
 	uint8_t opcode;
 	bool replay;               /* read by a predecessor: may have been executed */
 	bool parked;
@@ -44,6 +49,8 @@ struct req {
 
 	/* What the operation needs across its steps. */
 	struct node *node, *node2; /* directory or object; second object */
+	uint64_t nodeid2;          /* an object found on the way that the kernel may forget */
+	struct silly *silly;       /* a .nfsX being made; given up with the request */
 	struct node *to;           /* RENAME: the directory moved to */
 	const struct space *space;
 	const char *name, *name2;

@@ -57,7 +57,7 @@ static ssize_t init_reply(struct fs *fs, int fd, struct iovec *iov, int count)
 		if (fs->p.takeover) {
 			/* The kernel was promised something else once: it still believes that. */
 			if (h->init_out_len != sizeof(*out) || memcmp(h->init_out, out, sizeof(*out)) != 0)
-				log_error("this daemon would negotiate another session than its predecessor");
+				fs->init_differs = true;
 		} else {
 			memcpy(h->init_out, out, sizeof(*out));
 			h->init_out_len = sizeof(*out);
@@ -157,6 +157,11 @@ int session_init(struct fs *fs, char err[512])
 	struct fuse_buf buf = {.mem = h->init, .size = h->init_len};
 	fuse_session_process_buf(fs->se, &buf);
 	fs->init_unique = 0;
+	if (fs->init_differs) {
+		snprintf(err, 512, "this daemon would negotiate another FUSE session than its predecessor: "
+			 "unmount and mount again");
+		return -EPROTO;
+	}
 	if (fuse_session_exited(fs->se)) {
 		snprintf(err, 512, "the kernel's FUSE is too old, or refused the session");
 		return -EPROTO;
@@ -203,21 +208,17 @@ void worker_process(struct worker *w, struct req *r)
 static void request_init(struct worker *w, struct req *r)
 {
 	const struct fuse_in_header *in = (const void *)r->slot;
-	/* Everything but where it lives starts anew. */
-	struct req keep = {.index = r->index, .large = r->large, .slot = r->slot, .note = r->note};
-	memset(r, 0, offsetof(struct req, who));
+	/* Everything but where it lives starts anew; the caller's groups and the
+	 * call are reset when they are filled. */
+	memset(&r->fr, 0, offsetof(struct req, who) - offsetof(struct req, fr));
 	memset(&r->node, 0, sizeof(*r) - offsetof(struct req, node));
-	r->index = keep.index;
-	r->large = keep.large;
-	r->slot = keep.slot;
-	r->note = keep.note;
 	r->w = w;
-	r->fs = w->fs;
-	r->unique = in->unique;
 	r->opcode = (uint8_t)in->opcode;
 	r->who.tid = -1;
 	r->start_ns = clock_now_ns();
 	list_init(&r->link);
+	atomic_store(&r->owner, w);
+	atomic_store_explicit(&r->unique, in->unique, memory_order_release);
 }
 
 /* Takes a slot of a class; NULL when there is none. */
@@ -377,6 +378,11 @@ static void interrupt_run(struct ev_msg *msg)
 {
 	struct interrupt *i = container_of(msg, struct interrupt, ev);
 	struct req *r = &i->fs->pool.reqs[i->index];
+	struct worker *owner = atomic_load(&r->owner);
+	if (r->unique == i->unique && owner != this_worker) {
+		ev_post(owner->ev, &i->ev); /* the slot changed hands and came back to the same request */
+		return;
+	}
 	if (r->unique == i->unique) {
 		r->interrupted = true;
 		if (look_at_signal(r))
@@ -391,15 +397,24 @@ static void interrupt(struct worker *w, uint64_t own_unique, uint64_t unique)
 	stats_add(&w->fs->stats.interrupts, 1);
 	for (uint32_t i = 0; i < p->nsmall + p->nlarge; i++) {
 		struct req *r = &p->reqs[i];
-		if (atomic_load_explicit(&r->slot->unique, memory_order_relaxed) != unique || !r->w)
+		if (atomic_load_explicit(&r->unique, memory_order_acquire) != unique)
 			continue;
 		struct interrupt *m = malloc(sizeof(*m));
 		if (m) {
 			*m = (struct interrupt){.ev.fn = interrupt_run, .fs = w->fs, .index = i,
 						.unique = unique};
-			ev_post(r->w->ev, &m->ev);
+			ev_post(atomic_load(&r->owner)->ev, &m->ev);
 		}
 		return;
+	}
+	/* One that waits in the reading slot of a worker that found no free slot:
+	 * it is looked at when it gets one. */
+	for (uint32_t i = 0; i < w->fs->nworkers; i++) {
+		struct worker *o = &w->fs->worker[i];
+		if (o->reading && atomic_load(&o->reading->unique) == unique) {
+			atomic_store(&o->reading_interrupted, unique);
+			return;
+		}
 	}
 	/* Read by another worker a moment ago, or answered already: the kernel
 	 * sends the interrupt again in the first case and forgets it in the second. */
@@ -463,6 +478,11 @@ static bool accept_request(struct worker *w, size_t len)
 		w->reading = next->slot;
 	}
 	request_init(w, r);
+	uint64_t unique = r->unique;
+	if (atomic_load(&w->reading_interrupted) == unique) {
+		r->interrupted = true;
+		ev_timer_arm(w->ev, &w->signal_timer, 0);
+	}
 	admit(w, r);
 	return true;
 }

@@ -153,6 +153,20 @@ bool space_kill(struct spaces *sp, uint32_t idx)
 	return was;
 }
 
+void space_set_snapdir(struct spaces *sp, uint32_t idx, const struct nfsio_fh *fh)
+{
+	pthread_mutex_lock(&sp->lock);
+	sp->st->spaces[idx].snapdir = *fh;
+	pthread_mutex_unlock(&sp->lock);
+}
+
+void space_get_snapdir(struct spaces *sp, uint32_t idx, struct nfsio_fh *ret)
+{
+	pthread_mutex_lock(&sp->lock);
+	*ret = sp->st->spaces[idx].snapdir;
+	pthread_mutex_unlock(&sp->lock);
+}
+
 void space_rename(struct spaces *sp, uint32_t idx, const char *name)
 {
 	pthread_mutex_lock(&sp->lock);

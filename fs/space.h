@@ -31,6 +31,9 @@ uint32_t space_bind(struct spaces *sp, const struct space *in, uint32_t *ret_kil
 
 /* From now on every node of it is ESTALE. Returns false when it was dead. */
 bool space_kill(struct spaces *sp, uint32_t idx);
+/* The handle of a live volume's .snapshot; len 0: not known. */
+void space_set_snapdir(struct spaces *sp, uint32_t idx, const struct nfsio_fh *fh);
+void space_get_snapdir(struct spaces *sp, uint32_t idx, struct nfsio_fh *ret);
 void space_rename(struct spaces *sp, uint32_t idx, const char *name);
 
 static inline bool space_alive(const struct state *st, uint32_t idx)

@@ -15,7 +15,7 @@
 
 /* state_head.layout[] */
 enum { LAY_NOTES, LAY_SPACES, LAY_NODES, LAY_INDEX, LAY_OPENS, LAY_SILLY, LAY_MARKS,
-       LAY_MAX_NODES, LAY_BUCKETS };
+       LAY_FOUND, LAY_MAX_NODES, LAY_BUCKETS };
 
 /* The mutable words that belong to no record. */
 struct marks {
@@ -58,6 +58,7 @@ static void set_pointers(struct state *st)
 	st->index = (void *)(st->base + lay[LAY_INDEX]);
 	st->opens = (void *)(st->base + lay[LAY_OPENS]);
 	st->silly = (void *)(st->base + lay[LAY_SILLY]);
+	st->found = st->base + lay[LAY_FOUND];
 	st->max_nodes = (uint32_t)lay[LAY_MAX_NODES];
 	st->index_mask = (uint32_t)lay[LAY_BUCKETS] - 1;
 	st->nodes_used = &m->nodes_used;
@@ -92,6 +93,7 @@ static void lay_out(struct state_head *h, const struct state_sizes *sz)
 		{LAY_INDEX, buckets * sizeof(uint32_t)},
 		{LAY_OPENS, (uint64_t)STATE_OPENS_MAX * sizeof(struct openrec)},
 		{LAY_SILLY, (uint64_t)STATE_SILLY_MAX * sizeof(struct silly)},
+		{LAY_FOUND, STATE_FOUND_BYTES},
 	};
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		h->layout[parts[i].at] = off;

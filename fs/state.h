@@ -20,7 +20,7 @@
 #include "fs/base/uuid.h"
 #include "fs/nfs/nfsio.h"
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 #define ONTAP_SPACE_NAME 256
 
 #define SLOT_SMALL_BYTES 8192u
@@ -30,6 +30,7 @@
 #define STATE_SPACES_MAX 65536u
 #define STATE_OPENS_MAX 262144u
 #define STATE_SILLY_MAX 16384u
+#define STATE_FOUND_BYTES 16384u
 
 /* ---- slot notes: one per pool slot, what a successor must know ---------- */
 
@@ -112,7 +113,7 @@ struct node {
 	uint32_t space;
 	uint32_t generation;     /* of the last nodeid given out for this record */
 	uint8_t kind;            /* enum node_kind */
-	uint8_t silly;           /* unlinked here while open */
+	_Atomic uint8_t silly;   /* unlinked here while open: a silly record names it */
 	struct nfsio_fh fh;      /* NODE_FILE */
 	uint64_t sub;            /* of virtual kinds */
 	_Atomic uint64_t parent; /* nodeid of the directory it was last seen in; for paths only */
@@ -120,6 +121,8 @@ struct node {
 	struct node_attr attr;   /* newest known; under the node's shard lock */
 	uint64_t told_size;      /* what the kernel was last told; shard lock */
 	int64_t told_mtime_ns, told_ctime_ns;
+	uint64_t page_size;      /* of which version the kernel's pages are; shard lock */
+	int64_t page_mtime_ns, page_ctime_ns;
 };
 
 /* ---- open records ------------------------------------------------------- */
@@ -135,8 +138,12 @@ struct openrec {
 
 /* ---- silly names -------------------------------------------------------- */
 
+enum silly_state { SILLY_FREE, SILLY_MAKING, SILLY_READY, SILLY_TAKEN };
+
 struct silly {
-	_Atomic uint64_t nodeid; /* 0: free */
+	_Atomic uint32_t state;  /* enum silly_state: READY when the name is there, TAKEN
+	                            by the one who removes it */
+	_Atomic uint64_t nodeid;
 	struct nfsio_fh dir;
 	struct nfsio_cred cred;  /* of the open that is still using the file */
 	char name[32];           /* .nfs and 24 hex digits */
@@ -158,6 +165,7 @@ struct state {
 	struct openrec *opens;
 	struct silly *silly;
 	_Atomic uint32_t *nodes_used, *spaces_used, *opens_used; /* high-water marks */
+	void *found;             /* STATE_FOUND_BYTES: what discovery brought, see fs/fs.c */
 	struct uuid *mount_id;   /* names silly files */
 	_Atomic uint64_t *silly_counter;
 };

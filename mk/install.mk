@@ -11,10 +11,10 @@ INSTALL_FILES  = 755:$(B)/ontapfs:$(BINDIR)/ontapfs \
                  $(if $(SRC_SIM),755:$(B)/ontapsim:$(BINDIR)/ontapsim)
 INSTALL_FILES += $(foreach s,$(sort $(wildcard packaging/man/*.[1-8])),644:$(s):$(MANDIR)/man$(subst .,,$(suffix $(s)))/$(notdir $(s)))
 INSTALL_FILES += $(foreach s,$(sort $(wildcard LICENSE README.md NEWS.md)),644:$(s):$(DOCDIR)/$(s))
-INSTALL_FILES += $(foreach s,$(sort $(wildcard docs/*.md docs/*/*.md)),644:$(s):$(DOCDIR)/$(patsubst docs/%,%,$(s)))
+INSTALL_FILES += $(foreach s,$(sort $(wildcard docs/*.md docs/*/*.md)),644:$(s):$(DOCDIR)/$(s))
 INSTALL_FILES += $(foreach s,$(sort $(wildcard packaging/examples/*)),644:$(s):$(DOCDIR)/examples/$(notdir $(s)))
 # Folders that are ours alone, the innermost first.
-INSTALL_DIRS   = $(LIBEXECDIR) $(DOCDIR)/examples $(patsubst docs/%/,$(DOCDIR)/%,$(wildcard docs/*/)) $(DOCDIR)
+INSTALL_DIRS   = $(LIBEXECDIR) $(DOCDIR)/examples $(patsubst docs/%/,$(DOCDIR)/docs/%,$(wildcard docs/*/)) $(DOCDIR)/docs $(DOCDIR)
 
 install: all
 	@set -e; for f in $(INSTALL_FILES); do \

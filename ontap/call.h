@@ -156,6 +156,8 @@ void job_wait(struct call *c, struct json_object *root, call_end_fn end);
 
 /* ---- volume.c, for those that read volumes back -------------------------- */
 
+/* The first release whose REST API knows snapshot_directory_access_enabled. */
+#define VERSION_SNAPDIR 91301
 /* The fields that this server knows, comma separated. */
 const char *volume_fields(const struct ontap *o);
 /* Starts the GET of the volumes of the SVM; name is a filter unless "". */

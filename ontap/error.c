@@ -197,11 +197,27 @@ static void trim_message(const char *message, char out[320])
 		out[--n] = '\0';
 }
 
-/* 524479 says "not online or no space" in one code; the text tells which. */
+/* What some refusals have no code of their own for: the text tells. */
+static const struct {
+	const char *text;
+	int err;
+} words[] = {
+	{"licens", EOPNOTSUPP}, /* FlexClone without its licence */
+	{"not supported", EOPNOTSUPP},
+	{"snapmirror relationship", EBUSY},
+	{"no space", ENOSPC},
+	{"not enough space", ENOSPC},
+	{"insufficient space", ENOSPC},
+};
+
 static int refine(int64_t code, const char *message, int err)
 {
-	if (code == 524479 && strstr(message, "online"))
-		return -EIO;
+	/* "Not online or no space" in one code. */
+	if (code == 524479)
+		return strstr(message, "online") ? -EIO : err;
+	for (size_t i = 0; err == -EIO && code != 0 && i < ARRAY_LEN(words); i++)
+		if (strcasestr(message, words[i].text))
+			err = -words[i].err;
 	return err;
 }
 

@@ -139,6 +139,7 @@ struct ontap_volume {
 	int split_percent;         /* -1: no split under way */
 };
 
+typedef void (*ontap_done_fn)(const struct ontap_error *e, void *priv);
 typedef void (*ontap_volumes_fn)(const struct ontap_volume *v, size_t n,
 				 const struct ontap_error *e, void *priv);
 /* All volumes of the SVM, all pages. e is NULL on success. */
@@ -147,6 +148,69 @@ void ontap_volume_list(struct ontap *o, ontap_volumes_fn fn, void *priv);
 void ontap_volume_find(struct ontap *o, const char *name, ontap_volumes_fn fn, void *priv);
 /* n is 0 (gone) or 1. */
 void ontap_volume_get(struct ontap *o, const struct uuid *volume, ontap_volumes_fn fn, void *priv);
+
+/* ---- new volumes, and changes of volumes -------------------------------- */
+
+/* A FlexClone. Strings are borrowed until the call returned. */
+struct ontap_clone {
+	const char *name;
+	/* The parent and its snapshot: by uuid, or by name where the uuid is zero.
+	 * No snapshot at all: of now, ONTAP makes one itself. */
+	struct uuid parent;
+	const char *parent_name;
+	struct uuid snapshot;
+	const char *snapshot_name;
+	const char *junction;      /* where it is mounted, "/NAME"; NULL: nowhere */
+	const char *export_policy; /* NULL: leave what ONTAP chooses */
+	const char *comment;       /* ends in a record that holds request_id */
+	const char *request_id;
+};
+/* POST /storage/volumes with clone, waits for the job, mounts the clone and sets
+ * its export policy where ONTAP did not, and reads it back until it is online
+ * and mounted. Idempotent as ontap_snapshot_create: -EEXIST unless the volume of
+ * that name carries request_id in its comment. fn gets n == 1 on success.
+ * Also -EOPNOTSUPP (no licence, FlexGroup refused), -ENOSPC, -EBUSY, -ENOENT
+ * (parent, snapshot or export policy gone). A clone whose export policy was
+ * refused is left as it is; the same call again goes on with it. */
+void ontap_volume_clone(struct ontap *o, const struct ontap_clone *c, ontap_volumes_fn fn,
+			void *priv);
+
+/* An empty volume. Strings are borrowed until the call returned; NULL where not
+ * said otherwise: what ONTAP chooses. */
+struct ontap_create {
+	const char *name;
+	enum ontap_vol_style style;
+	uint64_t size;                /* bytes; 0: ONTAP's smallest */
+	const char *junction;         /* NULL: not mounted */
+	const char *export_policy, *snapshot_policy;
+	const char *comment;          /* ends in a record that holds request_id */
+	const char *request_id;
+	const char *unix_permissions; /* octal, "0777" */
+	uint32_t uid, gid;            /* of its root directory */
+	const char *space_reserve;    /* "none" or "volume" */
+	bool snapshot_dir;            /* false: switch clients' access to it off */
+};
+/* POST /storage/volumes; otherwise as ontap_volume_clone. A FlexVol goes to the
+ * aggregate of the SVM with most room, as far as the account may see that, else
+ * to the first one of the SVM. Then switches the snapshot directory off if asked:
+ * -EOPNOTSUPP before 9.13.1. */
+void ontap_volume_create(struct ontap *o, const struct ontap_create *c, ontap_volumes_fn fn,
+			 void *priv);
+
+/* Unmounts the volume, then deletes it; not before it is known that no visible
+ * volume is a clone of it, and when ONTAP refuses it is mounted again. Gone
+ * already is success. skip_recovery_queue: for good, its space is free at once.
+ * -EBUSY: the sentence names clones, junctions, locks or SnapMirror that hold it. */
+void ontap_volume_delete(struct ontap *o, const struct uuid *volume, bool skip_recovery_queue,
+			 ontap_done_fn fn, void *priv);
+/* Clients' access to .snapshot. -EOPNOTSUPP before 9.13.1. */
+void ontap_volume_snapdir(struct ontap *o, const struct uuid *volume, bool on, ontap_done_fn fn,
+			  void *priv);
+void ontap_volume_comment(struct ontap *o, const struct uuid *volume, const char *comment,
+			  ontap_done_fn fn, void *priv);
+/* Starts to split a clone from its parent and does not wait: split_percent tells
+ * how far it is. Success also when it is under way already. */
+void ontap_volume_split(struct ontap *o, const struct uuid *volume, ontap_done_fn fn, void *priv);
 
 /* ---- snapshots -------------------------------------------------------- */
 
@@ -172,8 +236,6 @@ void ontap_snapshot_find(struct ontap *o, const struct uuid *volume, const char 
 /* n is 0 (gone) or 1. */
 void ontap_snapshot_get(struct ontap *o, const struct uuid *volume, const struct uuid *snapshot,
 			ontap_snapshots_fn fn, void *priv);
-
-typedef void (*ontap_done_fn)(const struct ontap_error *e, void *priv);
 
 /* POST .../snapshots, waits for the job, then reads the snapshot back by name.
  * Idempotent: `comment` must end in a record that holds `request_id`; where the

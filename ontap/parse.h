@@ -51,5 +51,15 @@ int snapshot_sort(struct ontap_snapshot *s, size_t n);
 /* Bodies of requests. */
 void snapshot_body_create(struct buf *b, const char *name, const char *comment);
 void snapshot_body_field(struct buf *b, const char *field, const char *value);
+/* New volumes of the SVM with that uuid, or of that name where it is zero. */
+void volume_body_clone(struct buf *b, const struct ontap_clone *cl, const struct uuid *svm,
+		       const char *svm_name);
+/* Without "aggregates", which are found later. */
+void volume_body_create(struct buf *b, const struct ontap_create *cr, const struct uuid *svm,
+			const char *svm_name);
+/* What of "nas" changes: NULL leaves it. path "" unmounts. */
+void volume_body_nas(struct buf *b, const char *path, const char *export_policy);
+/* 0, -EINVAL or -ENAMETOOLONG: ONTAP's rule for names of volumes. */
+int volume_check_name(const char *name);
 
 #endif

@@ -19,8 +19,6 @@
 	"clone.parent_volume.uuid,clone.parent_volume.name,clone.parent_snapshot.uuid,"                \
 	"clone.parent_snapshot.name,clone.split_initiated,clone.split_complete_percent"
 #define VOLUME_FIELDS_NEW ",snapshot_count,snapshot_directory_access_enabled"
-/* The first release whose REST API knows the new fields. */
-#define VERSION_SNAPDIR 91301
 /* Keeps one page, and so one pause of the control thread for parsing, small. */
 #define VOLUME_PAGE "1000"
 

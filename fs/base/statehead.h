@@ -42,8 +42,8 @@ struct state_head {
 	_Atomic uint32_t owner_epoch; /* counts daemons */
 	_Atomic uint32_t next_xid;
 	uint32_t init_len;  /* bytes of the recorded FUSE_INIT, 0: none yet */
-	uint8_t init[256];  /* the raw request */
-	uint8_t init_out[256];
+	_Alignas(8) uint8_t init[256]; /* the raw request, read as its structs */
+	_Alignas(8) uint8_t init_out[256];
 	uint32_t init_out_len;
 };
 

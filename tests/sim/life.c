@@ -20,6 +20,7 @@
 
 #include "tests/sim/cert.h"
 #include "tests/sim/db.h"
+#include "tests/sim/ganesha/ganesha.h"
 #include "tests/sim/net.h"
 #include "tests/sim/proc.h"
 #include "tests/sim/seed.h"
@@ -134,6 +135,17 @@ static int put_int(sqlite3 *db, const char *key, int64_t v)
 	return db_setting_put(db, key, text);
 }
 
+/* The server that DIR was made with, or is to be made with. */
+static const char *nfs_server(sqlite3 *db, const struct up_options *o)
+{
+	AUTO_FREE char *nfs = db_setting(db, "nfs");
+	AUTO_FREE char *version = db_setting(db, "version");
+
+	if (nfs || version) /* all have a version; only those with a choice remember it */
+		return nfs && strcmp(nfs, "ganesha") == 0 ? "ganesha" : "builtin";
+	return o->nfs ? o->nfs : "builtin";
+}
+
 /* Does any given option differ from what is set?  Names the first one. */
 static const char *changed_option(sqlite3 *db, const struct up_options *o)
 {
@@ -150,7 +162,32 @@ static const char *changed_option(sqlite3 *db, const struct up_options *o)
 		return "nfs_port";
 	if (o->version && version && strcmp(o->version, version) != 0)
 		return "version";
+	if (o->nfs && strcmp(o->nfs, nfs_server(db, o)) != 0)
+		return "nfs";
 	return NULL;
+}
+
+/* Ganesha needs its program, one address a process, and paths that its
+ * configuration can express. */
+static int check_server(const char *dir, sqlite3 *db, const struct up_options *o)
+{
+	const char *nfs = nfs_server(db, o);
+	int64_t lifs = o->lifs > 0 ? o->lifs : db_setting_int(db, "lifs", 1);
+
+	if (o->nfs && strcmp(o->nfs, nfs) != 0)
+		return sim_err("cannot use --nfs=%s with %s: it was made with --nfs=%s, and its volumes lie in "
+		               "a store for that; choose another folder or destroy this one",
+		               o->nfs, dir, nfs);
+	if (strcmp(nfs, "ganesha") != 0)
+		return 0;
+	if (!ganesha_installed())
+		return -1;
+	if (lifs > GANESHA_LIFS_MAX)
+		return sim_err("cannot use --lifs %lld with --nfs=ganesha: it serves up to %d", (long long)lifs,
+		               GANESHA_LIFS_MAX);
+	if (strpbrk(dir, "\"\\$"))
+		return sim_err("cannot use %s with --nfs=ganesha: choose a path without \", \\ and $", dir);
+	return 0;
 }
 
 static int put_settings(sqlite3 *db, const struct up_options *o)
@@ -165,8 +202,29 @@ static int put_settings(sqlite3 *db, const struct up_options *o)
 		if (put_int(db, t[i].key, v) < 0)
 			return -EIO;
 	}
+	if (db_setting_put(db, "nfs", nfs_server(db, o)) < 0)
+		return -EIO;
 	if (o->version || !version)
 		return db_setting_put(db, "version", o->version ? o->version : "9.15.1");
+	return 0;
+}
+
+/* The port of MOUNT: that of NFS, but for Ganesha, which wants two. */
+static int mount_port(const char *dir, sqlite3 *db, int attempt, int nfs_port)
+{
+	AUTO_FREE char *nfs = db_setting(db, "nfs");
+	int count = (int)db_setting_int(db, "lifs", 1);
+	int port = (int)db_setting_int(db, "mnt_port", 0);
+
+	if (!nfs || strcmp(nfs, "ganesha") != 0)
+		return nfs_port;
+	if (port && port != nfs_port && net_pick_nfs_port(dir, attempt, count, port))
+		return port;
+	for (int tries = 0; tries < 50; tries++) {
+		port = net_pick_nfs_port(dir, attempt, count, 0);
+		if (port != nfs_port)
+			return port;
+	}
 	return 0;
 }
 
@@ -204,7 +262,8 @@ static int choose_network(const char *dir, sqlite3 *db, const struct up_options 
 		return sim_err("cannot use TCP port %lld at the data LIFs: it is taken; choose another with "
 		               "--nfs-port",
 		               (long long)nfs);
-	if (put_int(db, "nfs_port", port) < 0 || put_int(db, "net_attempt", attempt) < 0)
+	if (put_int(db, "nfs_port", port) < 0 || put_int(db, "net_attempt", attempt) < 0 ||
+	    put_int(db, "mnt_port", mount_port(dir, db, attempt, port)) < 0)
 		return sim_err("cannot write the state of %s", dir);
 	if (db_int(db, 0, "SELECT count(*) FROM lifs", "") != count &&
 	    seed_lifs(dir, db, attempt, (int)count) < 0)
@@ -226,8 +285,11 @@ static int prepare(const char *dir, sqlite3 *db, const struct up_options *opt)
 {
 	AUTO_FREE char *cert = sim_fmt("%s/cert.pem", dir);
 	AUTO_FREE char *key = sim_fmt("%s/key.pem", dir);
+	enum store_kind kind;
 	int r;
 
+	if (check_server(dir, db, opt) < 0)
+		return -1;
 	if (db_begin(db, true) < 0)
 		return sim_err("cannot write the state of %s", dir);
 	if (put_settings(db, opt) < 0) {
@@ -242,7 +304,8 @@ static int prepare(const char *dir, sqlite3 *db, const struct up_options *opt)
 		return sim_err("cannot write the state of %s", dir);
 	if ((access(cert, R_OK) < 0 || access(key, R_OK) < 0) && cert_make(cert, key) < 0)
 		return -1;
-	if (store_up(dir, db_setting_int(db, "size", 0)) < 0)
+	kind = strcmp(nfs_server(db, opt), "ganesha") == 0 ? STORE_XFS : STORE_BTRFS;
+	if (store_up(dir, kind, db_setting_int(db, "size", 0)) < 0)
 		return -1;
 	r = store_sweep(dir, subvol_known, db);
 	if (r < 0)
@@ -250,6 +313,14 @@ static int prepare(const char *dir, sqlite3 *db, const struct up_options *opt)
 	if (seed_model(dir, db) < 0)
 		return -1;
 	return seed_files(dir, db);
+}
+
+static int stop_daemons(const char *dir)
+{
+	for (size_t i = 0; i < ARRAY_LEN(faces); i++)
+		if (proc_stop(dir, faces[i]) < 0)
+			return -1;
+	return ganesha_reap(dir);
 }
 
 static int start_daemons(const char *dir)
@@ -292,9 +363,8 @@ static int up_locked(const char *dir, const struct up_options *opt)
 		return 0;
 	}
 	/* One of two is a crash of the other: start both anew. */
-	for (size_t i = 0; i < ARRAY_LEN(faces); i++)
-		if (proc_stop(dir, faces[i]) < 0)
-			return -1;
+	if (stop_daemons(dir) < 0)
+		return -1;
 	if (db_open(dir, &db) < 0)
 		return sim_err("cannot open %s/state.db; if it is damaged, 'ontapsim destroy %s' starts over",
 		               dir, dir);
@@ -360,9 +430,8 @@ static int down_locked(const char *dir)
 {
 	static const char *const socks[] = { "run/nfs.sock", "run/ctl.sock" };
 
-	for (size_t i = 0; i < ARRAY_LEN(faces); i++)
-		if (proc_stop(dir, faces[i]) < 0)
-			return -1;
+	if (stop_daemons(dir) < 0)
+		return -1;
 	if (store_down(dir) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(socks); i++) {
@@ -404,9 +473,8 @@ static int destroy_locked(const char *dir)
 	};
 	static const char *const folders[] = { "log", "run" };
 
-	for (size_t i = 0; i < ARRAY_LEN(faces); i++)
-		if (proc_stop(dir, faces[i]) < 0)
-			return -1;
+	if (stop_daemons(dir) < 0)
+		return -1;
 	if (store_destroy(dir) < 0 || down_locked(dir) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {

@@ -18,6 +18,7 @@ struct up_options {
 	int64_t job_delay_ms;
 	int64_t unstable; /* 0 or 1 */
 	const char *version; /* "9.15.1" */
+	const char *nfs;     /* "builtin" or "ganesha"; cannot change */
 };
 
 int life_up(const char *dir, const struct up_options *opt);

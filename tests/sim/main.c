@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/sim/ganesha/ganesha.h"
 #include "tests/sim/life.h"
 #include "tests/sim/nfs/simnfs.h"
 #include "tests/sim/rest/rest.h"
@@ -24,7 +25,7 @@ static const char usage_text[] =
         "  --rest-port N    management port at 127.0.0.1; 0 picks a free one (default)\n"
         "  --nfs-port N     port of every data LIF; 0 picks a free one (default)\n"
         "  --lifs N         data LIFs, 1 to 64 (default 1)\n"
-        "  --nfs=builtin    the NFS server to use\n"
+        "  --nfs SERVER     builtin (default) or ganesha; cannot change later\n"
         "  --max-xfer SIZE  NFS transfer size, 8K to 1M (default 64K)\n"
         "  --size SIZE      store image, sparse (default 64G)\n"
         "  --job-delay MS   run time of every job, 0 to 600000 (default 0)\n"
@@ -81,8 +82,9 @@ static int cmd_up(int argc, char **argv)
 				return bad_option("lifs", optarg, "want 1 to 64");
 			break;
 		case O_NFS:
-			if (strcmp(optarg, "builtin") != 0)
-				return bad_option("nfs", optarg, "want builtin");
+			if (strcmp(optarg, "builtin") != 0 && strcmp(optarg, "ganesha") != 0)
+				return bad_option("nfs", optarg, "want builtin or ganesha");
+			o.nfs = optarg;
 			break;
 		case O_XFER:
 			if (!sim_parse_size(optarg, &o.max_xfer) || o.max_xfer < 8192 ||
@@ -140,6 +142,6 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(cmd, "serve-rest") == 0)
 		return simrest_serve(argv[2]);
 	if (argc == 3 && strcmp(cmd, "serve-nfs") == 0)
-		return simnfs_serve(argv[2]);
+		return ganesha_chosen(argv[2]) ? simganesha_serve(argv[2]) : simnfs_serve(argv[2]);
 	return usage();
 }

@@ -165,6 +165,7 @@ int seed_files(const char *dir, sqlite3 *db)
 	AUTO_JSON json_t *backend = NULL;
 	AUTO_JSON json_t *accounts = NULL;
 	json_int_t rest = db_setting_int(db, "rest_port", 0), nfs = db_setting_int(db, "nfs_port", 0);
+	json_int_t mnt = db_setting_int(db, "mnt_port", nfs);
 	int r = sim_read_file(cert_path, 65536, &cert);
 
 	if (r < 0 || !svm_pw || !admin_pw)
@@ -178,7 +179,7 @@ int seed_files(const char *dir, sqlite3 *db)
 	                    "password", svm_pw, "trustedCACertificate", cert64, "defaults",
 	                    "spaceReserve", "none", "exportPolicy", "default", "securityStyle", "unix",
 	                    "unixPermissions", "0777", "ontapfs", "restPort", rest, "nfsPort", nfs,
-	                    "mountPort", nfs);
+	                    "mountPort", mnt);
 	accounts = json_pack("{s:{s:s, s:s}, s:{s:s, s:s, s:s}}", "admin", "password", admin_pw, "scope",
 	                     "cluster", "vsadmin", "password", svm_pw, "scope", "svm", "svm", SIM_SVM);
 	if (!backend || !accounts)

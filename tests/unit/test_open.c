@@ -74,7 +74,7 @@ static void records(void **state)
 	assert_memory_equal(&o->cred, &cred, sizeof(cred));
 	assert_int_equal(atomic_load(&n->opens), 2);
 	assert_int_equal(atomic_load(&fs->st.spaces[1].opens), 2);
-	assert_int_equal(openrec_free(fs, a), 1);
+	assert_int_equal(openrec_free(fs, a, 0), 1);
 	assert_null(openrec_get(fs, a));
 	assert_int_equal(openrec_free(fs, a), 0); /* again: nothing happens */
 	assert_int_equal(atomic_load(&n->opens), 1);
@@ -107,7 +107,7 @@ static void handles_are_never_given_twice(void **state)
 		for (size_t j = 0; j < i; j++)
 			assert_true(seen[i] != seen[j]);
 		openrec_get(fs, seen[i])->dirverf = 99;
-		openrec_free(fs, seen[i]);
+		openrec_free(fs, seen[i], 0);
 	}
 	assert_true(atomic_load(fs->st.opens_used) <= 3);
 	uint64_t id = openrec_new(fs, n, &cred, 0);
@@ -121,7 +121,7 @@ static void last_release_ends_a_forgotten_node(void **state)
 	uint64_t nodeid = id_of(n);
 	uint64_t a = openrec_new(fs, n, &cred, 0), b = openrec_new(fs, n, &cred, 0);
 	node_forget(&fs->nodes, nodeid, 1);
-	assert_int_equal(openrec_free(fs, a), 1);
+	assert_int_equal(openrec_free(fs, a, 0), 1);
 	assert_non_null(node_by_id(&fs->nodes, nodeid));
 	assert_int_equal(openrec_free(fs, b), 0);
 	assert_null(node_by_id(&fs->nodes, nodeid));
@@ -142,14 +142,14 @@ static void what_one_process_keeps(void **state)
 	os->kept = calloc(3, sizeof(os->kept[0]));
 	os->names = strdup("names");
 	os->big = calloc(2, sizeof(os->big[0]));
-	openrec_free(fs, a); /* and frees all that: LeakSanitizer looks */
+	openrec_free(fs, a, 0); /* and frees all that: LeakSanitizer looks */
 	uint64_t b = openrec_new(fs, n, &cred, 0);
 	assert_int_equal((uint32_t)b, (uint32_t)a); /* the same record */
 	os = openstate_get(fs, b);
 	assert_null(os->text);
 	assert_null(os->kept);
 	assert_int_equal(os->nkept, 0);
-	openrec_free(fs, b);
+	openrec_free(fs, b, 0);
 	openstate_free(NULL);
 }
 
@@ -163,7 +163,7 @@ static void full_table(void **state)
 			fail_msg("full after %u", i);
 	assert_true(openrec_new(fs, n, &cred, 0) == 0);
 	assert_int_equal(atomic_load(&n->opens), STATE_OPENS_MAX - 1); /* not counted */
-	openrec_free(fs, last);
+	openrec_free(fs, last, 0);
 	assert_true(openrec_new(fs, n, &cred, 0) != 0);
 	assert_true(openrec_new(fs, n, &cred, 0) == 0);
 }
@@ -176,7 +176,7 @@ static void taken_over(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(id); i++)
 		id[i] = openrec_new(fs, n, &cred, (uint32_t)i);
 	for (size_t i = 0; i < ARRAY_LEN(id); i += 2)
-		openrec_free(fs, id[i]);
+		openrec_free(fs, id[i], 0);
 	uint32_t used = atomic_load(fs->st.opens_used);
 	forget_process(fs);
 	assert_int_equal(nodes_init(&fs->nodes, &fs->st), 0);

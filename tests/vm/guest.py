@@ -4,6 +4,7 @@ A test is a function marked with @test; its name states the behaviour. Each one
 runs in a process of its own and has a time limit, so that one that hangs does
 not take the others with it.
 """
+import argparse
 import json
 import os
 import re
@@ -57,6 +58,14 @@ def host_write(path, data):
     host("tee", "--", path, stdin=data.encode() if isinstance(data, str) else data)
 
 
+def backend(sim=None):
+    """What is on the host may have changed since this kernel looked at it."""
+    return json.loads(host_read((sim or t.SIM) + "/backend.json"))
+
+
+t.backend = backend
+
+
 def say(text):
     print(text, flush=True)
 
@@ -103,24 +112,35 @@ def one(fn, limit):
     return status, said.decode(errors="replace")
 
 
-def main(area, only):
+def tell(count, name, status, said, took, limit):
+    """The lines of TAP of one test."""
+    if status == 77:
+        reason = (said.strip().splitlines() or ["no reason given"])[-1]
+        say("ok %d - %s (%.2f s) # SKIP %s" % (count, name, took, re.sub("^skip: *", "", reason)))
+    elif status == 0:
+        say("ok %d - %s (%.2f s)" % (count, name, took))
+    else:
+        note = "time limit of %d s" % limit if status is None else "exit %d" % status
+        say("not ok %d - %s (%.2f s) # %s" % (count, name, took, note))
+        for line in said.splitlines()[-40:]:
+            say("#   " + line)
+
+
+def main(area, after_first=None):
+    """Runs the tests that the command line chooses. after_first() runs here, when
+    the first test had its turn: that one finds things as they were before."""
+    p = argparse.ArgumentParser()
+    p.add_argument("-k", action="append", default=[], metavar="REGEX")
+    only = p.parse_args().k
     count = 0
     for fn, limit in TESTS:
         name = "%s/%s" % (area, fn.__name__.replace("_", "-"))
-        if only and not any(re.search(k, name) for k in only):
-            continue
-        count += 1
-        say("# begin " + name)
-        begin = time.monotonic()
-        status, said = one(fn, limit)
-        took = time.monotonic() - begin
-        if status == 77:
-            reason = (said.strip().splitlines() or ["no reason given"])[-1]
-            say("ok %d - %s (%.2f s) # SKIP %s" % (count, name, took, re.sub("^skip: *", "", reason)))
-        elif status == 0:
-            say("ok %d - %s (%.2f s)" % (count, name, took))
-        else:
-            note = "time limit of %d s" % limit if status is None else "exit %d" % status
-            say("not ok %d - %s (%.2f s) # %s" % (count, name, took, note))
-            for line in said.splitlines()[-40:]:
-                say("#   " + line)
+        if not only or any(re.search(k, name) for k in only):
+            count += 1
+            say("# begin " + name)
+            begin = time.monotonic()
+            status, said = one(fn, limit)
+            tell(count, name, status, said, time.monotonic() - begin, limit)
+        if after_first:
+            after_first()
+            after_first = None
