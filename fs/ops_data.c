@@ -331,8 +331,16 @@ static void read_text(struct req *r)
 		req_err(r, -ENOMEM);
 	else if (r->off >= os->text_len)
 		req_buf(r, NULL, 0);
-	else
-		req_buf(r, os->text + r->off, MIN_OF(r->size, os->text_len - (size_t)r->off));
+	else {
+		/* From a copy: once it is written, a RELEASE on another worker may free
+		 * the text before the write has returned here. */
+		size_t n = MIN_OF(r->size, os->text_len - (size_t)r->off);
+		r->extra = malloc(n + 1);
+		if (r->extra)
+			req_buf(r, memcpy(r->extra, os->text + r->off, n), n);
+		else
+			req_err(r, -ENOMEM);
+	}
 }
 
 void op_read(fuse_req_t fr, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)

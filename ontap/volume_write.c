@@ -171,7 +171,7 @@ static void mount_end(struct call *c, const struct ontap_error *e)
 		return;
 	}
 	if (e) {
-		log_warn("volume %s was unmounted from %s and could not be mounted again: %s", wc->name,
+		log_error("volume %s was unmounted from %s and could not be mounted again: %s", wc->name,
 			wc->junction, e->text);
 		call_fail(c, wc->refused.err, "%.300s; it is unmounted now, and was mounted at \"%.120s\"",
 			  wc->refused.text, wc->junction);

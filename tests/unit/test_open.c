@@ -76,9 +76,11 @@ static void records(void **state)
 	assert_int_equal(atomic_load(&fs->st.spaces[1].opens), 2);
 	assert_int_equal(openrec_free(fs, a, 0), 1);
 	assert_null(openrec_get(fs, a));
-	assert_int_equal(openrec_free(fs, a), 0); /* again: nothing happens */
+	/* Again: nothing happens, and it says how many others have it open. */
+	assert_int_equal(openrec_free(fs, a, 0), 0);
+	assert_int_equal(openrec_free(fs, a, id_of(n)), 1);
 	assert_int_equal(atomic_load(&n->opens), 1);
-	assert_int_equal(openrec_free(fs, b), 0);
+	assert_int_equal(openrec_free(fs, b, 0), 0);
 	assert_int_equal(atomic_load(&fs->st.spaces[1].opens), 0);
 	assert_ptr_equal(node_by_id(&fs->nodes, id_of(n)), n); /* the kernel still knows it */
 }
@@ -92,7 +94,7 @@ static void unknown_handles(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		if (openrec_get(fs, bad[i]))
 			fail_msg("%llx is known", (unsigned long long)bad[i]);
-		assert_int_equal(openrec_free(fs, bad[i]), 0);
+		assert_int_equal(openrec_free(fs, bad[i], 0), 0);
 	}
 	assert_non_null(openrec_get(fs, id));
 }
@@ -123,7 +125,7 @@ static void last_release_ends_a_forgotten_node(void **state)
 	node_forget(&fs->nodes, nodeid, 1);
 	assert_int_equal(openrec_free(fs, a, 0), 1);
 	assert_non_null(node_by_id(&fs->nodes, nodeid));
-	assert_int_equal(openrec_free(fs, b), 0);
+	assert_int_equal(openrec_free(fs, b, 0), 0);
 	assert_null(node_by_id(&fs->nodes, nodeid));
 	assert_int_equal(atomic_load(&fs->nodes.live), 0);
 	assert_int_equal(atomic_load(&fs->st.spaces[1].opens), 0);
@@ -195,41 +197,102 @@ static void taken_over(void **state)
 
 /* ---- silly names ---- */
 
+static const struct nfsio_fh dir = {.len = 3, .data = {1, 2, 3}};
+
 static void silly_names(void **state)
 {
 	struct fs *fs = *state;
 	char names[50][32];
 	struct silly *s[50];
+	struct node *n[50];
 	for (size_t i = 0; i < ARRAY_LEN(s); i++) {
-		s[i] = silly_new(fs);
+		n[i] = get(fs, (uint8_t)i);
+		atomic_store(&n[i]->opens, 1);
+		s[i] = silly_new(fs, n[i], &dir, &cred);
 		assert_non_null(s[i]);
 		assert_int_equal(strncmp(s[i]->name, ".nfs", 4), 0);
 		memcpy(names[i], s[i]->name, sizeof(names[i]));
 		for (size_t j = 0; j < i; j++)
 			assert_string_not_equal(names[i], names[j]);
-		/* Not published: nobody finds it, and nobody else gets it. */
-		assert_null(silly_find(fs, 100 + i));
-		atomic_store(&s[i]->nodeid, 100 + i);
-		assert_ptr_equal(silly_find(fs, 100 + i), s[i]);
+		assert_true(atomic_load(&n[i]->silly));
+		assert_memory_equal(&s[i]->cred, &cred, sizeof(cred));
+		/* Not made yet: nothing to remove, and no name of the file. */
+		assert_null(silly_claim(fs, id_of(n[i])));
+		assert_false(silly_is(fs, n[i], &dir, names[i]));
+		assert_null(silly_ready(fs, s[i])); /* still open */
+		assert_true(silly_is(fs, n[i], &dir, names[i]));
 	}
-	silly_free(s[7]);
-	assert_null(silly_find(fs, 107));
-	struct silly *again = silly_new(fs);
+	assert_false(silly_is(fs, n[0], &dir, names[1]));
+	assert_false(silly_is(fs, n[0], &(struct nfsio_fh){.len = 3, .data = {1, 2, 4}}, names[0]));
+	/* One of all who see the last close removes it. */
+	assert_ptr_equal(silly_claim(fs, id_of(n[7])), s[7]);
+	assert_null(silly_claim(fs, id_of(n[7])));
+	silly_drop(fs, s[7]);
+	assert_false(atomic_load(&n[7]->silly));
+	struct silly *again = silly_new(fs, n[7], &dir, &cred);
 	assert_ptr_equal(again, s[7]);
 	for (size_t j = 0; j < ARRAY_LEN(s); j++)
 		assert_string_not_equal(again->name, names[j]); /* names are not used twice */
 }
 
+/* The last close comes while the call that makes the name is under way: then
+ * the maker has to remove it. */
+static void closed_while_it_is_made(void **state)
+{
+	struct fs *fs = *state;
+	struct node *n = get(fs, 1);
+	uint64_t nodeid = id_of(n), fh = openrec_new(fs, n, &cred, 0);
+	struct silly *s = silly_new(fs, n, &dir, &cred);
+	assert_int_equal(openrec_free(fs, fh, nodeid), 0);
+	assert_null(silly_claim(fs, nodeid)); /* there is nothing yet */
+	assert_ptr_equal(silly_ready(fs, s), s);
+	assert_null(silly_claim(fs, nodeid));
+	silly_drop(fs, s);
+	/* Forgotten by the kernel as well. */
+	n = get(fs, 2);
+	nodeid = id_of(n);
+	fh = openrec_new(fs, n, &cred, 0);
+	s = silly_new(fs, n, &dir, &cred);
+	node_forget(&fs->nodes, nodeid, 1);
+	openrec_free(fs, fh, nodeid);
+	assert_null(node_by_id(&fs->nodes, nodeid));
+	assert_ptr_equal(silly_ready(fs, s), s);
+	silly_drop(fs, s);
+}
+
+/* A second run finds the first one's choice, and takes up from there. */
+static void made_by_a_predecessor(void **state)
+{
+	struct fs *fs = *state;
+	struct node *n = get(fs, 1);
+	uint64_t nodeid = id_of(n);
+	atomic_store(&n->opens, 1);
+	struct silly *s = silly_new(fs, n, &dir, &cred);
+	char name[32];
+	memcpy(name, s->name, sizeof(name));
+	forget_process(fs);
+	assert_int_equal(nodes_init(&fs->nodes, &fs->st), 0);
+	assert_int_equal(openrec_init(fs), 0);
+	assert_ptr_equal(silly_new(fs, n, &dir, &cred), s);
+	assert_string_equal(s->name, name);
+	silly_made_by_predecessor(fs, 0);
+	silly_made_by_predecessor(fs, nodeid + 1);
+	assert_null(silly_claim(fs, nodeid));
+	silly_made_by_predecessor(fs, nodeid);
+	assert_true(silly_is(fs, n, &dir, name));
+	assert_ptr_equal(silly_claim(fs, nodeid), s);
+}
+
 static void silly_table_full(void **state)
 {
 	struct fs *fs = *state;
-	for (uint32_t i = 0; i < STATE_SILLY_MAX; i++) {
-		fs->st.silly[i].name[0] = '.';
-		atomic_store(&fs->st.silly[i].nodeid, i + 1);
-	}
-	assert_null(silly_new(fs));
-	silly_free(&fs->st.silly[STATE_SILLY_MAX - 1]);
-	assert_ptr_equal(silly_new(fs), &fs->st.silly[STATE_SILLY_MAX - 1]);
+	struct node *n = get(fs, 1);
+	for (uint32_t i = 0; i < STATE_SILLY_MAX; i++)
+		atomic_store(&fs->st.silly[i].state, SILLY_READY);
+	assert_null(silly_new(fs, n, &dir, &cred));
+	assert_false(atomic_load(&n->silly));
+	silly_drop(fs, &fs->st.silly[STATE_SILLY_MAX - 1]);
+	assert_ptr_equal(silly_new(fs, n, &dir, &cred), &fs->st.silly[STATE_SILLY_MAX - 1]);
 }
 
 int main(void)
@@ -238,7 +301,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(records), T(unknown_handles), T(handles_are_never_given_twice),
 		T(last_release_ends_a_forgotten_node), T(what_one_process_keeps), T(full_table), T(taken_over),
-		T(silly_names), T(silly_table_full),
+		T(silly_names), T(closed_while_it_is_made), T(made_by_a_predecessor), T(silly_table_full),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -341,13 +341,19 @@ static int do_read(uint32_t opcode, uint64_t node, uint64_t fh, uint64_t off, ui
 	return call(opcode, node, VEC(ARG(in)));
 }
 
-static int do_write(uint64_t node, uint64_t fh, uint64_t off, const void *data, uint32_t size)
+static int do_write_as(uint64_t node, uint64_t fh, uint64_t off, const void *data, uint32_t size, uint32_t flags,
+		       uint32_t write_flags)
 {
-	struct fuse_write_in in = {.fh = fh, .offset = off, .size = size};
+	struct fuse_write_in in = {.fh = fh, .offset = off, .size = size, .flags = flags, .write_flags = write_flags};
 	int err = call(FUSE_WRITE, node, VEC(ARG(in), RAW(data, size)));
 	if (!err)
 		assert_int_equal(((struct fuse_write_out *)(void *)K.buf)->size, size);
 	return err;
+}
+
+static int do_write(uint64_t node, uint64_t fh, uint64_t off, const void *data, uint32_t size)
+{
+	return do_write_as(node, fh, off, data, size, O_RDWR, 0);
 }
 
 static int do_setxattr(uint64_t node, const char *name, const char *value)
@@ -993,16 +999,20 @@ static void appends_go_to_the_end(void **state)
 	OK(do_create(T.at[DIR_], "log", O_WRONLY | O_APPEND, 0644));
 	uint64_t node = last.nodeid, fh = opened.fh;
 	assert_true(opened.open_flags & FOPEN_DIRECT_IO);
-	OK(do_write(node, fh, 0, "one ", 4));
-	OK(do_write(node, fh, 0, "two ", 4)); /* the kernel's idea of the end is old */
-	OK(do_write(node, fh, 999, "three", 5));
+	const uint32_t flags = O_WRONLY | O_APPEND;
+	OK(do_write_as(node, fh, 0, "one ", 4, flags, 0));
+	OK(do_write_as(node, fh, 0, "two ", 4, flags, 0)); /* the kernel's idea of the end is old */
+	OK(do_write_as(node, fh, 999, "three", 5, flags, 0));
+	/* Pages of a mapping, and what fcntl took the flag from, have their place. */
+	OK(do_write_as(node, fh, 0, "O", 1, flags, FUSE_WRITE_CACHE));
+	OK(do_write_as(node, fh, 4, "T", 1, O_WRONLY, 0));
 	OK(do_release(FUSE_RELEASE, node, fh));
 	OK(do_lookup(T.at[DIR_], "log"));
 	assert_true(last.attr.size == 13);
 	OK(do_open(FUSE_OPEN, node, O_RDONLY));
 	OK(do_read(FUSE_READ, node, opened.fh, 0, 100));
 	assert_int_equal(K.len, 13);
-	assert_memory_equal(K.buf, "one two three", 13);
+	assert_memory_equal(K.buf, "One Two three", 13);
 	OK(do_release(FUSE_RELEASE, node, opened.fh));
 }
 

@@ -1,0 +1,89 @@
+/* The inside of the control thread, shared by fs/control.c (messages, verbs,
+ * the thread) and fs/picture.c (catalog and lists of snapshots). Everything but
+ * what says otherwise is touched by the control thread only. */
+#ifndef FS_CONTROL_I_H
+#define FS_CONTROL_I_H
+
+#include "fs/base/clock.h"
+#include "fs/fs_i.h"
+
+/* A volume whose snapshots someone looks at. */
+struct watch {
+	struct list link;
+	struct uuid volume;
+	struct snaplist *list;    /* under pic_lock */
+	int64_t used_ns;          /* last time somebody asked; under pic_lock */
+	int64_t changed_ns;       /* last change made here */
+	bool fetching, background; /* under way; and nobody asked for it */
+	int64_t asked_ns;
+	struct list waiters;      /* CTL_SNAPSHOT_LIST messages */
+	struct control *c;
+};
+
+struct verb {
+	struct list link;
+	struct control *c;
+	enum ctl_op op;
+	struct uuid volume, snapshot;
+	char name[ONTAP_NAME_MAX + 1];
+	uint32_t uid;
+	struct list waiters;      /* messages */
+	int64_t started_ns;
+};
+
+struct control {
+	struct fs *fs;
+	struct ontap *o;
+	pthread_t thread;
+	bool started;
+	_Atomic bool stopping;
+	_Atomic bool refresh_now;
+
+	pthread_mutex_t inbox_lock;
+	struct list inbox;        /* messages; under inbox_lock */
+
+	pthread_mutex_t pic_lock; /* guards the pointers, never held across a wait */
+	struct catalog *catalog;
+	struct list watches;      /* grows only; entries by the control thread */
+	struct control_health health;
+
+	struct list verbs;        /* changed by the control thread, under pic_lock */
+	/* control thread only */
+	bool undiscovered, discovering; /* after a takeover, until ONTAP answers */
+	int64_t discover_due_ns;
+	struct ontap_volume *adopted;
+	size_t nadopted;
+	int64_t swept_ns;         /* last time the kernel was made to forget */
+	bool catalog_fetching;
+	int64_t catalog_asked_ns, catalog_due_ns, catalog_changed_ns;
+	uint32_t background;      /* list calls under way that nobody waits for */
+};
+
+/* Background list calls at a time: the filer has other customers. */
+#define BACKGROUND_MAX 4u
+/* A volume nobody looked at for this long is not asked about any more. */
+#define WATCH_IDLE_NS (120 * NS_PER_SEC)
+/* People wait for a listing no longer than this when an older one is known. */
+#define LIST_PATIENCE_NS NS_PER_SEC
+
+/* ---- picture.c ---- */
+/* Sorts, and says of each volume why it is hidden. NULL: no memory. */
+struct catalog *catalog_make(struct control *c, const struct ontap_volume *v, size_t n, int64_t asked_ns);
+void catalog_fetch(struct control *c);
+/* Takes a volume in (or, gone, out) without asking for the whole list. */
+void catalog_add(struct control *c, const struct ontap_volume *v);
+void catalog_remove(struct control *c, const struct uuid *u);
+struct watch *watch_get(struct control *c, const struct uuid *volume);
+void note_health(struct control *c, const struct ontap_error *e);
+/* Answers of messages: the worker owns them from here. */
+void ctl_answer(struct ctl_msg *m);
+void ctl_answer_error(struct ctl_msg *m, const struct ontap_error *e);
+void volume_find(struct control *c, struct ctl_msg *m);
+void snapshot_list(struct control *c, struct ctl_msg *m);
+void snapshot_find(struct control *c, struct ctl_msg *m);
+/* Asks about watched volumes whose list is old; returns the next due time, or 0. */
+int64_t watches_refresh(struct control *c, int64_t now);
+/* Answers those who waited long enough from the older list; next due time, or 0. */
+int64_t lists_expire(struct control *c, int64_t now);
+
+#endif

@@ -1,0 +1,484 @@
+/* The picture of the filer: the catalog of volumes and the lists of snapshots,
+ * immutable versions behind one lock that is never held across a wait.
+ *
+ * A picture is replaced only by one whose question was asked after the last
+ * change made here: an answer that was under way while a snapshot was made
+ * does not hold it, and must not undo it (`changed_ns`). */
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include "fs/base/log.h"
+#include "fs/control_i.h"
+
+/* ---- the picture ------------------------------------------------------------ */
+
+struct catalog *catalog_get(struct control *c)
+{
+	pthread_mutex_lock(&c->pic_lock);
+	struct catalog *cat = c->catalog;
+	if (cat)
+		atomic_fetch_add(&cat->refs, 1);
+	pthread_mutex_unlock(&c->pic_lock);
+	return cat;
+}
+
+void catalog_put(struct catalog *cat)
+{
+	if (cat && atomic_fetch_sub(&cat->refs, 1) == 1)
+		free(cat);
+}
+
+const struct catalog_volume *catalog_find(const struct catalog *cat, const char *name)
+{
+	size_t lo = 0, hi = cat->n;
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		int d = strcmp(cat->vol[mid].v.name, name);
+		if (d == 0)
+			return &cat->vol[mid];
+		if (d < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+const struct catalog_volume *catalog_by_uuid(const struct catalog *cat, const struct uuid *u)
+{
+	for (size_t i = 0; i < cat->n; i++)
+		if (uuid_eq(&cat->vol[i].v.uuid, u))
+			return &cat->vol[i];
+	return NULL;
+}
+
+/* Under pic_lock. */
+static struct watch *watch_find(struct control *c, const struct uuid *volume)
+{
+	struct list *l, *tmp;
+	list_for_each(l, tmp, &c->watches) {
+		struct watch *w = list_entry(l, struct watch, link);
+		if (uuid_eq(&w->volume, volume))
+			return w;
+	}
+	return NULL;
+}
+
+struct snaplist *snaplist_get(struct control *c, const struct uuid *volume)
+{
+	pthread_mutex_lock(&c->pic_lock);
+	struct watch *w = watch_find(c, volume);
+	struct snaplist *l = w ? w->list : NULL;
+	if (l)
+		atomic_fetch_add(&l->refs, 1);
+	if (w)
+		w->used_ns = clock_now_ns();
+	pthread_mutex_unlock(&c->pic_lock);
+	return l;
+}
+
+void snaplist_put(struct snaplist *l)
+{
+	if (l && atomic_fetch_sub(&l->refs, 1) == 1)
+		free(l);
+}
+
+const struct ontap_snapshot *snaplist_find(const struct snaplist *l, const char *name)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (strcmp(l->snap[i].name, name) == 0)
+			return &l->snap[i];
+	return NULL;
+}
+
+static bool matches(const char *const *globs, const char *name)
+{
+	for (; globs && *globs; globs++)
+		if (fnmatch(*globs, name, 0) == 0)
+			return true;
+	return false;
+}
+
+/* semantics: which volumes the tree lists, and why it leaves one out */
+static const char *hidden_why(const struct fs_params *p, const struct ontap_volume *v)
+{
+	if (v->is_svm_root)
+		return "it is the SVM's root volume";
+	if (!v->online)
+		return "it is not online";
+	if (v->type == ONTAP_LS)
+		return "it is a load-sharing mirror";
+	if (v->junction[0] == '\0')
+		return "it has no junction path; mount it in the SVM's name space";
+	if (p->include && *p->include && !matches(p->include, v->name))
+		return "no include pattern matches it";
+	if (matches(p->exclude, v->name))
+		return "an exclude pattern matches it";
+	return NULL;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct catalog_volume *)a)->v.name,
+		      ((const struct catalog_volume *)b)->v.name);
+}
+
+struct catalog *catalog_make(struct control *c, const struct ontap_volume *v, size_t n,
+				    int64_t asked_ns)
+{
+	struct catalog *cat = calloc(1, sizeof(*cat) + n * sizeof(cat->vol[0]));
+	if (!cat)
+		return NULL;
+	atomic_store(&cat->refs, 1);
+	cat->fetched_ns = asked_ns;
+	cat->n = n;
+	for (size_t i = 0; i < n; i++) {
+		cat->vol[i].v = v[i];
+		cat->vol[i].hidden_why = hidden_why(&c->fs->p, &v[i]);
+	}
+	qsort(cat->vol, n, sizeof(cat->vol[0]), by_name);
+	return cat;
+}
+
+static void catalog_swap(struct control *c, struct catalog *fresh)
+{
+	pthread_mutex_lock(&c->pic_lock);
+	struct catalog *old = c->catalog;
+	c->catalog = fresh;
+	pthread_mutex_unlock(&c->pic_lock);
+	if (old)
+		fs_volumes_changed(c->fs, old, fresh);
+	catalog_put(old);
+}
+
+/* ---- health -------------------------------------------------------------------- */
+
+void note_health(struct control *c, const struct ontap_error *e)
+{
+	/* An answer of any kind means that ONTAP is there. */
+	bool reached = !e || e->http_status != 0;
+	pthread_mutex_lock(&c->pic_lock);
+	if (reached) {
+		c->health.last_ok_ns = clock_now_ns();
+	} else {
+		c->health.last_fail_ns = clock_now_ns();
+		memcpy(c->health.text, e->text, sizeof(c->health.text));
+	}
+	c->health.ok = reached;
+	pthread_mutex_unlock(&c->pic_lock);
+}
+
+void control_health(struct control *c, struct control_health *out)
+{
+	pthread_mutex_lock(&c->pic_lock);
+	*out = c->health;
+	pthread_mutex_unlock(&c->pic_lock);
+}
+
+/* ---- answering -------------------------------------------------------------------- */
+
+void ctl_answer(struct ctl_msg *m)
+{
+	ev_post(m->home, &m->ev);
+}
+
+void ctl_answer_error(struct ctl_msg *m, const struct ontap_error *e)
+{
+	m->error = *e;
+	/* ONTAP out of reach is one thing to users, however TCP puts it. */
+	if (e->http_status == 0 && e->code == 0 &&
+	    (e->err == -ECONNREFUSED || e->err == -EHOSTUNREACH || e->err == -ENETUNREACH ||
+	     e->err == -ECONNRESET || e->err == -EPIPE))
+		m->error.err = -ETIMEDOUT;
+	ctl_answer(m);
+}
+
+/* ---- volumes ------------------------------------------------------------------------ */
+
+static void catalog_fetched(const struct ontap_volume *v, size_t n, const struct ontap_error *e,
+			    void *priv)
+{
+	struct control *c = priv;
+	c->catalog_fetching = false;
+	c->catalog_due_ns = clock_now_ns() + c->fs->p.catalog_refresh_ns;
+	note_health(c, e);
+	if (e) {
+		log_warn("cannot refresh the list of volumes: %s", e->text);
+		return;
+	}
+	if (c->catalog_asked_ns < c->catalog_changed_ns) {
+		catalog_fetch(c); /* asked before a change of ours: ask again */
+		return;
+	}
+	struct catalog *cat = catalog_make(c, v, n, c->catalog_asked_ns);
+	if (cat)
+		catalog_swap(c, cat);
+}
+
+void catalog_fetch(struct control *c)
+{
+	c->catalog_fetching = true;
+	c->catalog_asked_ns = clock_now_ns();
+	ontap_volume_list(c->o, catalog_fetched, c);
+}
+
+/* A new version without the volume `u`, and with v if there is one. */
+static void catalog_edit(struct control *c, const struct uuid *u, const struct ontap_volume *v)
+{
+	struct catalog *old = catalog_get(c);
+	struct ontap_volume *all = malloc((old->n + 1) * sizeof(*all));
+	struct catalog *cat = NULL;
+	if (all) {
+		size_t k = 0;
+		for (size_t i = 0; i < old->n; i++)
+			if (!uuid_eq(&old->vol[i].v.uuid, u) && (!v || strcmp(old->vol[i].v.name, v->name) != 0))
+				all[k++] = old->vol[i].v;
+		if (v)
+			all[k++] = *v;
+		cat = catalog_make(c, all, k, old->fetched_ns);
+		free(all);
+	}
+	catalog_put(old);
+	c->catalog_changed_ns = clock_now_ns();
+	if (cat)
+		catalog_swap(c, cat);
+}
+
+void catalog_add(struct control *c, const struct ontap_volume *v)
+{
+	catalog_edit(c, &v->uuid, v);
+}
+
+void catalog_remove(struct control *c, const struct uuid *u)
+{
+	catalog_edit(c, u, NULL);
+}
+
+/* A name that the catalog did not know: one targeted question. */
+static void volume_found(const struct ontap_volume *v, size_t n, const struct ontap_error *e,
+			 void *priv)
+{
+	struct ctl_msg *m = priv;
+	struct control *c = m->ctl;
+	note_health(c, e);
+	if (e) {
+		ctl_answer_error(m, e);
+		return;
+	}
+	m->found = n == 1;
+	if (n == 1)
+		catalog_add(c, v);
+	ctl_answer(m);
+}
+
+void volume_find(struct control *c, struct ctl_msg *m)
+{
+	ontap_volume_find(c->o, m->name, volume_found, m);
+}
+
+/* ---- snapshots ------------------------------------------------------------------------ */
+
+struct watch *watch_get(struct control *c, const struct uuid *volume)
+{
+	pthread_mutex_lock(&c->pic_lock);
+	struct watch *w = watch_find(c, volume);
+	if (!w && (w = calloc(1, sizeof(*w)))) {
+		w->volume = *volume;
+		w->c = c;
+		list_init(&w->waiters);
+		list_append(&c->watches, &w->link);
+	}
+	if (w)
+		w->used_ns = clock_now_ns();
+	pthread_mutex_unlock(&c->pic_lock);
+	return w;
+}
+
+static void list_swap(struct control *c, struct watch *w, struct snaplist *fresh)
+{
+	pthread_mutex_lock(&c->pic_lock);
+	struct snaplist *old = w->list;
+	w->list = fresh;
+	pthread_mutex_unlock(&c->pic_lock);
+	snaplist_put(old);
+}
+
+static struct snaplist *list_ref(struct snaplist *l)
+{
+	atomic_fetch_add(&l->refs, 1);
+	return l;
+}
+
+static void list_fetch(struct control *c, struct watch *w);
+
+static void list_fetched(const struct ontap_snapshot *s, size_t n, const struct ontap_error *e,
+			 void *priv)
+{
+	struct watch *w = priv;
+	struct control *c = w->c;
+	w->fetching = false;
+	if (w->background)
+		c->background--;
+	w->background = false;
+	note_health(c, e);
+	struct snaplist *fresh = NULL;
+	if (!e && w->asked_ns < w->changed_ns) {
+		/* Asked before a change of ours was done: ask again. */
+		list_fetch(c, w);
+		return;
+	}
+	if (!e && (fresh = calloc(1, sizeof(*fresh) + n * sizeof(*s)))) {
+		atomic_store(&fresh->refs, 1);
+		fresh->volume = w->volume;
+		fresh->fetched_ns = w->asked_ns;
+		fresh->n = n;
+		memcpy(fresh->snap, s, n * sizeof(*s));
+		list_swap(c, w, fresh);
+		fs_snapshots_changed(c->fs, fresh);
+	}
+	struct list *l;
+	while ((l = list_pop(&w->waiters))) {
+		struct ctl_msg *m = list_entry(l, struct ctl_msg, link);
+		if (fresh) {
+			m->list = list_ref(fresh);
+			ctl_answer(m);
+		} else if (w->list) {
+			/* REST is away: what was known is better than nothing. */
+			m->list = list_ref(w->list);
+			ctl_answer(m);
+		} else if (e) {
+			ctl_answer_error(m, e);
+		} else {
+			m->error.err = -ENOMEM;
+			ctl_answer(m);
+		}
+	}
+}
+
+static void list_fetch(struct control *c, struct watch *w)
+{
+	w->fetching = true;
+	w->asked_ns = clock_now_ns();
+	ontap_snapshot_list(c->o, &w->volume, list_fetched, w);
+}
+
+void snapshot_list(struct control *c, struct ctl_msg *m)
+{
+	struct watch *w = watch_get(c, &m->volume);
+	if (!w) {
+		m->error.err = -ENOMEM;
+		ctl_answer(m);
+		return;
+	}
+	if (w->list && !m->fresh && w->list->fetched_ns > w->changed_ns &&
+	    clock_now_ns() - w->list->fetched_ns < c->fs->p.snapshot_refresh_ns) {
+		m->list = list_ref(w->list);
+		ctl_answer(m);
+		return;
+	}
+	m->deadline_ns = w->list && !m->fresh ? clock_now_ns() + LIST_PATIENCE_NS : 0;
+	list_append(&w->waiters, &m->link);
+	if (!w->fetching)
+		list_fetch(c, w);
+}
+
+static void snapshot_found(const struct ontap_snapshot *s, size_t n, const struct ontap_error *e,
+			   void *priv)
+{
+	struct ctl_msg *m = priv;
+	note_health(m->ctl, e);
+	if (e) {
+		ctl_answer_error(m, e);
+		return;
+	}
+	m->found = n == 1;
+	if (n == 1)
+		m->snap = s[0];
+	ctl_answer(m);
+}
+
+void snapshot_find(struct control *c, struct ctl_msg *m)
+{
+	struct watch *w = watch_get(c, &m->volume);
+	/* While ONTAP is out of reach, what was known goes on. */
+	if (w && w->list && !m->fresh && w->list->fetched_ns > w->changed_ns &&
+	    (!c->health.ok || clock_now_ns() - w->list->fetched_ns < c->fs->p.snapshot_refresh_ns)) {
+		const struct ontap_snapshot *s = snaplist_find(w->list, m->name);
+		if (s) {
+			m->snap = *s;
+			m->found = true;
+			ctl_answer(m);
+			return;
+		}
+	}
+	/* A name that is not known, or not known well: only ONTAP can say no. */
+	ontap_snapshot_find(c->o, &m->volume, m->name, snapshot_found, m);
+}
+
+struct verify {
+	struct control *c;
+	struct uuid volume, snapshot;
+};
+
+static void verified(const struct ontap_snapshot *s, size_t n, const struct ontap_error *e, void *priv)
+{
+	struct verify *v = priv;
+	(void)s;
+	note_health(v->c, e);
+	if (n == 0 && (!e || e->err == -ENOENT))
+		fs_snapshot_gone(v->c->fs, &v->volume, &v->snapshot);
+	free(v);
+}
+
+void control_verify_gone(struct control *c, const struct uuid *volume, const struct uuid *snapshot)
+{
+	struct verify *v = calloc(1, sizeof(*v));
+	if (!v)
+		return; /* the next list brings it up again */
+	*v = (struct verify){.c = c, .volume = *volume, .snapshot = *snapshot};
+	ontap_snapshot_get(c->o, volume, snapshot, verified, v);
+}
+
+int64_t watches_refresh(struct control *c, int64_t now)
+{
+	int64_t next = 0;
+	struct list *l, *tmp;
+	list_for_each(l, tmp, &c->watches) {
+		struct watch *w = list_entry(l, struct watch, link);
+		if (w->fetching || (now - w->used_ns > WATCH_IDLE_NS && !fs_has_snapshots(c->fs, &w->volume)))
+			continue;
+		/* After a failure the age counts from when we asked last. */
+		int64_t due = w->asked_ns + c->fs->p.snapshot_refresh_ns;
+		if (due <= now && c->background < BACKGROUND_MAX) {
+			c->background++;
+			w->background = true;
+			list_fetch(c, w);
+		} else if (!next || due < next) {
+			next = due;
+		}
+	}
+	return next;
+}
+
+int64_t lists_expire(struct control *c, int64_t now)
+{
+	int64_t next = 0;
+	struct list *l, *tmp, *k, *ktmp;
+	list_for_each(l, tmp, &c->watches) {
+		struct watch *w = list_entry(l, struct watch, link);
+		list_for_each(k, ktmp, &w->waiters) {
+			struct ctl_msg *m = list_entry(k, struct ctl_msg, link);
+			if (!w->list || !m->deadline_ns)
+				continue;
+			if (m->deadline_ns <= now) {
+				list_remove(&m->link);
+				m->list = list_ref(w->list);
+				ctl_answer(m);
+			} else if (!next || m->deadline_ns < next) {
+				next = m->deadline_ns;
+			}
+		}
+	}
+	return next;
+}
+
