@@ -405,6 +405,12 @@ uint64_t fs_snapdir_nodeid(struct fs *fs, uint32_t vol_space)
 	return node_find(&fs->nodes, &k, node_ino_virtual(&fs->st.spaces[vol_space], NODE_SNAPDIR, 0));
 }
 
+uint64_t fs_clonedir_nodeid(struct fs *fs, uint32_t vol_space)
+{
+	struct node_key k = {.space = vol_space, .kind = NODE_CLONEDIR};
+	return node_find(&fs->nodes, &k, node_ino_virtual(&fs->st.spaces[vol_space], NODE_CLONEDIR, 0));
+}
+
 struct reconcile {
 	struct fs *fs;
 	const struct snaplist *list;
@@ -471,8 +477,15 @@ static void reconcile_volume(uint32_t idx, void *priv)
 
 void fs_volumes_changed(struct fs *fs, const struct catalog *old, const struct catalog *fresh)
 {
-	(void)old;
 	struct reconcile rc = {.fs = fs, .cat = fresh};
+	/* A clone that went, was renamed or split is no longer in its parent's .clones. */
+	for (size_t i = 0; i < old->n; i++) {
+		const struct ontap_volume *was = &old->vol[i].v;
+		uint32_t parent = was->is_flexclone ? space_find(&fs->spaces, &was->clone_parent, NULL) : 0;
+		const struct catalog_volume *is = parent ? catalog_by_uuid(fresh, &was->uuid) : NULL;
+		if (parent && (!is || !is->v.is_flexclone || strcmp(is->v.name, was->name) != 0))
+			notify_entry(&fs->notifier, fs_clonedir_nodeid(fs, parent), was->name);
+	}
 	space_each(&fs->spaces, reconcile_volume, &rc);
 }
 

@@ -15,7 +15,8 @@
 
 const char *const ctl_op_names[CTL_NOPS] = {
 	"volume.find", "snapshot.list", "snapshot.find",
-	"snapshot.create", "snapshot.delete", "snapshot.rename", "snapshot.set",
+	"snapshot.create", "snapshot.delete", "snapshot.rename", "clone.create",
+	"volume.delete", "snapshot.set",
 };
 
 /* ---- verbs ------------------------------------------------------------------------------ */
@@ -54,6 +55,26 @@ static void verb_created(const struct ontap_snapshot *s, size_t n, const struct 
 			 void *priv)
 {
 	verb_done(priv, n == 1 ? s : NULL, e);
+}
+
+static void verb_cloned(const struct ontap_volume *vol, size_t n, const struct ontap_error *e, void *priv)
+{
+	struct verb *v = priv;
+	if (!e && n == 1) {
+		catalog_add(v->c, vol);
+		struct list *l, *tmp;
+		list_for_each(l, tmp, &v->waiters)
+			list_entry(l, struct ctl_msg, link)->vol = *vol;
+	}
+	verb_done(v, NULL, e);
+}
+
+static void verb_volume_gone(const struct ontap_error *e, void *priv)
+{
+	struct verb *v = priv;
+	if (!e)
+		catalog_remove(v->c, &v->volume);
+	verb_done(v, NULL, e);
 }
 
 static void verb_finished(const struct ontap_error *e, void *priv)
@@ -95,7 +116,17 @@ static void verb_start(struct control *c, struct ctl_msg *m)
 	pthread_mutex_unlock(&c->pic_lock);
 	char request[UUID_TEXT_LEN + 1];
 	uuid_format(&m->request, request);
-	if (m->op == CTL_SNAPSHOT_CREATE)
+	char junction[ONTAP_NAME_MAX + 2];
+	snprintf(junction, sizeof(junction), "/%s", m->name);
+	const struct ontap_clone clone = {
+		.name = m->name, .parent = m->volume, .snapshot = m->snapshot, .junction = junction,
+		.export_policy = m->policy[0] ? m->policy : NULL, .comment = m->comment, .request_id = request,
+	};
+	if (m->op == CTL_CLONE_CREATE)
+		ontap_volume_clone(c->o, &clone, verb_cloned, v);
+	else if (m->op == CTL_VOLUME_DELETE)
+		ontap_volume_delete(c->o, &m->volume, c->fs->p.skip_recovery_queue, verb_volume_gone, v);
+	else if (m->op == CTL_SNAPSHOT_CREATE)
 		ontap_snapshot_create(c->o, &m->volume, m->name, m->comment, request, verb_created, v);
 	else if (m->op == CTL_SNAPSHOT_DELETE)
 		ontap_snapshot_delete(c->o, &m->volume, &m->snapshot, verb_finished, v);
@@ -160,6 +191,8 @@ static void dispatch(struct control *c, struct ctl_msg *m)
 	case CTL_SNAPSHOT_CREATE:
 	case CTL_SNAPSHOT_DELETE:
 	case CTL_SNAPSHOT_RENAME:
+	case CTL_CLONE_CREATE:
+	case CTL_VOLUME_DELETE:
 	case CTL_SNAPSHOT_SET:
 		verb_start(c, m);
 		break;
@@ -387,6 +420,11 @@ void control_free(struct control *c)
 		struct watch *w = list_entry(l, struct watch, link);
 		snaplist_put(w->list);
 		free(w);
+	}
+	/* Nobody took these up any more. */
+	while ((l = list_pop(&c->inbox))) {
+		struct ctl_msg *m = list_entry(l, struct ctl_msg, link);
+		m->ev.fn(&m->ev);
 	}
 	catalog_put(c->catalog);
 	free(c);

@@ -56,6 +56,8 @@ enum ctl_op {
 	CTL_SNAPSHOT_CREATE, /* volume, name, comment, request: snap */
 	CTL_SNAPSHOT_DELETE, /* volume, snapshot */
 	CTL_SNAPSHOT_RENAME, /* volume, snapshot, name (new) */
+	CTL_CLONE_CREATE,    /* volume (parent), snapshot (zero: of now), name, comment, request, policy: vol */
+	CTL_VOLUME_DELETE,   /* volume, name */
 	CTL_SNAPSHOT_SET,    /* volume, snapshot, name (field), comment (value) */
 	CTL_NOPS
 };
@@ -76,10 +78,12 @@ struct ctl_msg {
 	struct uuid volume, snapshot, request;
 	char name[ONTAP_NAME_MAX + 1];
 	char comment[ONTAP_COMMENT_MAX + 1];
+	char policy[ONTAP_NAME_MAX + 1]; /* export policy */
 	/* out */
 	struct ontap_error error; /* error.err 0 on success */
 	bool found;
 	struct ontap_snapshot snap;
+	struct ontap_volume vol;
 	struct snaplist *list;
 	int64_t deadline_ns;     /* control thread only: verb_wait */
 };

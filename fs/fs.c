@@ -467,10 +467,17 @@ void fs_free(struct fs *fs)
 {
 	if (!fs)
 		return;
-	ontap_free(fs->ontap); /* ends its calls first: their messages need the loops below */
+	/* Calls that are out end here. What their ends, or the control thread, have
+	 * posted to a loop is taken out once more, and freed without further effect. */
+	fs->closing = true;
 	for (uint32_t i = 0; i < fs->nworkers; i++)
 		nfsio_free(fs->worker[i].nfs);
-	/* The ends of those calls may have woken any loop. */
+	ontap_free(fs->ontap);
+	for (uint32_t i = 0; i < fs->nworkers; i++)
+		if (fs->worker[i].ev) {
+			ev_timer_disarm(&fs->worker[i].signal_timer);
+			ev_run_once(fs->worker[i].ev, 0);
+		}
 	for (uint32_t i = 0; i < fs->nworkers; i++)
 		ev_free(fs->worker[i].ev);
 	control_free(fs->ctl);

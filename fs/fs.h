@@ -51,6 +51,7 @@ struct fs_params {
 	const uint32_t *admin_uids;
 	size_t nadmin_uids;
 	uint32_t snapshots_per_volume, clones_per_uid, verbs_per_minute;
+	bool skip_recovery_queue;       /* deleted clones free their space at once */
 	const char *realm;              /* NULL: the machine id */
 	const char *config_json;        /* effective configuration for .ontap/config, masked */
 	const char *mountpoint;         /* absolute path, for status and for absolute links */

@@ -58,6 +58,7 @@ struct fs {
 	uint32_t *open_free, open_nfree, open_cap;
 	struct openstate **open_state; /* by open record */
 	bool init_differs;         /* a takeover that the kernel was not promised */
+	bool closing;              /* fs_free: messages that still come are only freed */
 	uint64_t init_unique;      /* of the recorded INIT that is being replayed */
 	struct ev *boot_ev;        /* fs_new's own loop for the first NFS calls */
 };
@@ -110,6 +111,9 @@ void silly_remove(struct req *r, struct silly *s);
 int tree_check_snapshot_name(const char *name);
 /* Splits VOLUME@SNAP at the first '@': false when there is none. */
 bool tree_split_at(const char *name, char volume[256], char snap[256]);
+/* Which snapshot does a link's target name? It must end in VOLUME/.snapshots/SNAP
+ * or VOLUME@SNAP; `volume` is "" where the path does not say (../.snapshots/SNAP). */
+bool tree_parse_target(const char *target, const char *snapdir_name, char volume[256], char snap[256]);
 /* Is `name` one of ours at a volume root (which the server's must not shadow)? */
 bool tree_is_reserved(const struct fs *fs, const char *name);
 /* 63-bit readdir offset of an object, never below TREE_OFF_MIN. */
@@ -152,6 +156,8 @@ void fs_snapshot_gone(struct fs *fs, const struct uuid *volume, const struct uui
 bool fs_has_snapshots(struct fs *fs, const struct uuid *volume);
 /* The space died: all its nodes are ESTALE, its pages dropped. */
 void fs_space_died(struct fs *fs, uint32_t space);
+/* nodeid of VOLUME/.clones, 0 if the kernel has none. */
+uint64_t fs_clonedir_nodeid(struct fs *fs, uint32_t vol_space);
 /* nodeid of VOLUME/.snapshots and of the root's child, 0 if the kernel has none. */
 uint64_t fs_snapdir_nodeid(struct fs *fs, uint32_t vol_space);
 
@@ -196,6 +202,16 @@ OP(removexattr)(fuse_req_t fr, fuse_ino_t ino, const char *name);
 void ctl_snapshot_create(struct req *r);
 void ctl_snapshot_delete(struct req *r);
 void ctl_snapshot_rename(struct req *r);
+/* Does the configuration allow this verb to the caller? Only the creator (by the
+ * record in `comment`) or an admin changes an object. Both reply when not. */
+bool ctl_allowed(struct req *r, enum fs_verb verb);
+bool ctl_is_owner(struct req *r, const char *what, const char *name, const char *comment,
+		  const char *verb);
+/* Clones: r->node is the root or a .clones, r->name the clone, r->name2 the
+ * target of a link. */
+void clone_by_link(struct req *r);
+void clone_by_mkdir(struct req *r);
+void clone_delete(struct req *r);
 /* setxattr of ontap.snapshot.comment or .label: `field` as REST calls it. */
 void ctl_snapshot_set(struct req *r, const struct space *s, const char *field, const char *value,
 		      size_t len);

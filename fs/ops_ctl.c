@@ -21,7 +21,7 @@ void ctl_walked(struct req *r, uint32_t space)
 
 /* ---- policy ------------------------------------------------------------------- */
 
-static bool allowed(struct req *r, enum fs_verb verb)
+bool ctl_allowed(struct req *r, enum fs_verb verb)
 {
 	const struct fs_params *p = &r->fs->p;
 	if (!(p->allow & 1u << verb)) {
@@ -43,27 +43,31 @@ static bool allowed(struct req *r, enum fs_verb verb)
 	return true;
 }
 
-/* Only the creator or an admin changes a snapshot; what was made by other
- * means is nobody's here, unless `foreign` is allowed. */
-static bool is_owner(struct req *r, const struct ontap_snapshot *s, const char *verb)
+/* What was made by other means is nobody's here, unless `foreign` is allowed. */
+bool ctl_is_owner(struct req *r, const char *what, const char *name, const char *comment, const char *verb)
 {
 	struct creator c;
-	tree_parse_creator(s->comment, &c);
+	tree_parse_creator(comment, &c);
 	if (!c.known) {
 		int64_t gid = r->fs->p.allow_gid[FS_FOREIGN];
 		if ((r->fs->p.allow & 1u << FS_FOREIGN) &&
 		    (gid < 0 || caller_in_group(req_caller(r), (uint32_t)gid)))
 			return true;
-		req_refuse(r, -EPERM, "snapshot %s was not made through ontapfs: it is listed, not %s "
-			   "(the configuration can allow \"foreign\")", s->name, verb);
+		req_refuse(r, -EPERM, "%s %s was not made through ontapfs: it is listed, not %s "
+			   "(the configuration can allow \"foreign\")", what, name, verb);
 		return false;
 	}
 	bool mine = c.uid == req_caller(r)->uid && strcmp(c.realm, r->fs->realm) == 0;
 	if (mine || req_is_admin(r))
 		return true;
-	req_refuse(r, -EPERM, "snapshot %s belongs to uid %u of %s: only that user or an admin may have it %s",
-		   s->name, c.uid, c.realm, verb);
+	req_refuse(r, -EPERM, "%s %s belongs to uid %u of %s: only that user or an admin may have it %s", what,
+		   name, c.uid, c.realm, verb);
 	return false;
+}
+
+static bool is_owner(struct req *r, const struct ontap_snapshot *s, const char *verb)
+{
+	return ctl_is_owner(r, "snapshot", s->name, s->comment, verb);
 }
 
 static bool good_name(struct req *r, const char *name)
@@ -177,7 +181,7 @@ void ctl_snapshot_create(struct req *r)
 			req_refuse(r, -EINVAL, "names that begin with '@' are links made by ontapfs");
 		return;
 	}
-	if (!allowed(r, FS_SNAPSHOT_CREATE))
+	if (!ctl_allowed(r, FS_SNAPSHOT_CREATE))
 		return;
 	if (!req_was_sent(r))
 		r->note->intent.request = (struct uuid){0};
@@ -354,7 +358,7 @@ void ctl_snapshot_delete(struct req *r)
 		req_refuse(r, -EPERM, "%s is a link made by ontapfs", r->name);
 		return;
 	}
-	if (allowed(r, FS_SNAPSHOT_DELETE))
+	if (ctl_allowed(r, FS_SNAPSHOT_DELETE))
 		find_first(r, r->name, delete_found);
 }
 
@@ -422,6 +426,6 @@ void ctl_snapshot_rename(struct req *r)
 		req_err(r, 0);
 		return;
 	}
-	if (good_name(r, r->name2) && allowed(r, FS_SNAPSHOT_RENAME))
+	if (good_name(r, r->name2) && ctl_allowed(r, FS_SNAPSHOT_RENAME))
 		find_first(r, r->name2, rename_target_asked);
 }

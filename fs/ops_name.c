@@ -159,19 +159,24 @@ static void make_submit(struct req *r, struct nfsio_call *c, mode_t mode)
 	req_submit(r, make_done);
 }
 
+/* Is r->name one that can be made in r->node? Replies when not. */
+static bool may_make(struct req *r)
+{
+	if (!may_change(r, r->node, r->name))
+		return false;
+	if (!nodes_full(&r->fs->nodes))
+		return true;
+	/* Before anything is made that could not be named then. */
+	req_refuse(r, -ENFILE, "the table of inodes is full (max_nodes)");
+	return false;
+}
+
 static struct req *make_begin(fuse_req_t fr, fuse_ino_t parent, const char *name)
 {
 	struct req *r = op_begin(fr);
 	r->name = name;
 	r->node = req_node(r, parent);
-	if (!r->node || !may_change(r, r->node, name))
-		return NULL;
-	if (nodes_full(&r->fs->nodes)) {
-		/* Before anything is made that could not be named then. */
-		req_refuse(r, -ENFILE, "the table of inodes is full (max_nodes)");
-		return NULL;
-	}
-	return r;
+	return r->node && may_make(r) ? r : NULL;
 }
 
 void op_create(fuse_req_t fr, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
@@ -215,21 +220,28 @@ void op_mkdir(fuse_req_t fr, fuse_ino_t parent, const char *name, mode_t mode)
 		ctl_snapshot_create(r);
 		return;
 	}
-	if (!may_change(r, r->node, name))
-		return;
-	if (nodes_full(&r->fs->nodes))
-		req_refuse(r, -ENFILE, "the table of inodes is full (max_nodes)");
-	else
+	if (r->node->kind == NODE_CLONEDIR)
+		clone_by_mkdir(r);
+	else if (may_make(r))
 		make_submit(r, call_dir(r, NFSIO_MKDIR, r->node, name), mode);
 }
 
 void op_symlink(fuse_req_t fr, const char *target, fuse_ino_t parent, const char *name)
 {
-	struct req *r = make_begin(fr, parent, name);
-	if (!r)
+	struct req *r = op_begin(fr);
+	r->name = name;
+	r->name2 = target;
+	r->node = req_node(r, parent);
+	if (!r->node)
+		return;
+	if (r->node->kind == NODE_ROOT || r->node->kind == NODE_CLONEDIR) {
+		clone_by_link(r);
+		return;
+	}
+	if (!may_make(r))
 		return;
 	struct nfsio_call *c = call_dir(r, NFSIO_SYMLINK, r->node, name);
-	c->name2 = r->name2 = target;
+	c->name2 = target;
 	c->sattr = (struct nfsio_sattr){.set = NFSIO_SET_MODE, .mode = 0777};
 	req_intend(r);
 	req_submit(r, make_done);
@@ -436,6 +448,10 @@ void op_rmdir(fuse_req_t fr, fuse_ino_t parent, const char *name)
 		return;
 	if (r->node->kind == NODE_SNAPDIR) {
 		ctl_snapshot_delete(r);
+		return;
+	}
+	if (r->node->kind == NODE_CLONEDIR) {
+		clone_delete(r);
 		return;
 	}
 	if (r->node->kind == NODE_ROOT) {

@@ -118,6 +118,15 @@ static void path_of(struct req *r, struct node *n, void (*then)(struct req *r, c
 
 /* ---- values --------------------------------------------------------------------------- */
 
+static bool is_clone(struct fs *fs, const struct space *s)
+{
+	struct catalog *cat = catalog_get(fs->ctl);
+	const struct catalog_volume *v = catalog_by_uuid(cat, &s->volume);
+	bool yes = v && tree_clone_parent(cat, v);
+	catalog_put(cat);
+	return yes;
+}
+
 static const char *kind_of(struct fs *fs, struct node *n)
 {
 	static const char *const virt[] = {
@@ -130,7 +139,8 @@ static const char *kind_of(struct fs *fs, struct node *n)
 		return virt[n->kind];
 	if (!node_is_space_root(fs, n))
 		return n->attr.type == NFSIO_DIR ? "directory" : n->attr.type == NFSIO_LNK ? "symlink" : "file";
-	return space_is_snapshot(&fs->st.spaces[n->space]) ? "snapshot" : "volume";
+	const struct space *s = &fs->st.spaces[n->space];
+	return space_is_snapshot(s) ? "snapshot" : is_clone(fs, s) ? "clone" : "volume";
 }
 
 static void put_uri(struct buf *b, struct fs *fs, const struct facts *f)
@@ -477,17 +487,18 @@ void op_listxattr(fuse_req_t fr, fuse_ino_t ino, size_t size)
 	answer(r, "", 0);
 }
 
-/* setfattr -n ontap.arm -v NAME: the next rmdir of that snapshot by this user
- * is meant. The name is said again on purpose. */
+/* setfattr -n ontap.arm -v NAME: the next rmdir of that snapshot or clone by this
+ * user is meant. The name is said again on purpose. */
 static void arm(struct req *r, struct node *n, const char *value, size_t size)
 {
 	const struct space *s = n->space ? &r->fs->st.spaces[n->space] : NULL;
-	if (!s || !space_is_snapshot(s) || (n->kind != NODE_SNAPOFF && !node_is_space_root(r->fs, n))) {
-		req_refuse(r, -EPERM, "%s is set on a snapshot itself", ARM_NAME);
+	bool root = s && (n->kind == NODE_SNAPOFF || node_is_space_root(r->fs, n));
+	if (!root || !(space_is_snapshot(s) || is_clone(r->fs, s))) {
+		req_refuse(r, -EPERM, "%s is set on a snapshot or clone itself", ARM_NAME);
 		return;
 	}
 	if (size != strlen(s->name) || memcmp(value, s->name, size) != 0) {
-		req_refuse(r, -EINVAL, "the value of %s must be the snapshot's name, %s", ARM_NAME, s->name);
+		req_refuse(r, -EINVAL, "the value of %s must be its name, %s", ARM_NAME, s->name);
 		return;
 	}
 	const struct caller *c = req_process(r);

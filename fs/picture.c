@@ -332,7 +332,8 @@ static void list_fetched(const struct ontap_snapshot *s, size_t n, const struct 
 		fresh->volume = w->volume;
 		fresh->fetched_ns = w->asked_ns;
 		fresh->n = n;
-		memcpy(fresh->snap, s, n * sizeof(*s));
+		if (n) /* else s may be NULL */
+			memcpy(fresh->snap, s, n * sizeof(*s));
 		list_swap(c, w, fresh);
 		fs_snapshots_changed(c->fs, fresh);
 	}

@@ -293,7 +293,7 @@ static void control_answer(struct ctl_msg *m)
 {
 	struct ctl_wait *w = m->priv;
 	struct req *r = &w->fs->pool.reqs[w->index];
-	if (r->fr && r->unique == m->unique && r->waiting_control) {
+	if (!w->fs->closing && r->fr && r->unique == m->unique && r->waiting_control) {
 		r->waiting_control = false;
 		w->done(r, m);
 	}

@@ -379,6 +379,10 @@ static void interrupt_run(struct ev_msg *msg)
 	struct interrupt *i = container_of(msg, struct interrupt, ev);
 	struct req *r = &i->fs->pool.reqs[i->index];
 	struct worker *owner = atomic_load(&r->owner);
+	if (i->fs->closing) {
+		free(i);
+		return;
+	}
 	if (r->unique == i->unique && owner != this_worker) {
 		ev_post(owner->ev, &i->ev); /* the slot changed hands and came back to the same request */
 		return;
@@ -542,6 +546,8 @@ static void wake_run(struct ev_msg *msg)
 {
 	struct worker *w = container_of(msg, struct worker, wake);
 	atomic_store(&w->wake_posted, false);
+	if (w->fs->closing)
+		return; /* what is parked stays so */
 	struct req *r;
 	while ((r = unpark(w, false)) || (r = unpark(w, true)))
 		worker_process(w, r);

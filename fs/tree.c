@@ -54,6 +54,45 @@ bool tree_split_at(const char *name, char volume[256], char snap[256])
 	return true;
 }
 
+/* The component that ends at `end`; returns where it begins. */
+static const char *component(const char *path, const char *end, char out[256])
+{
+	const char *p = end;
+	while (p > path && p[-1] != '/')
+		p--;
+	size_t n = (size_t)(end - p);
+	if (n > 255)
+		n = 0; /* no name that anything here has */
+	memcpy(out, p, n);
+	out[n] = '\0';
+	return p;
+}
+
+static const char *without_slashes(const char *path, const char *end)
+{
+	while (end > path && end[-1] == '/')
+		end--;
+	return end;
+}
+
+bool tree_parse_target(const char *target, const char *snapdir_name, char volume[256], char snap[256])
+{
+	char last[256], dir[256];
+	const char *end = without_slashes(target, target + strlen(target));
+	const char *at = component(target, end, last);
+	if (last[0] != '@' && tree_split_at(last, volume, snap))
+		return true;
+	if (!last[0] || strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
+		return false;
+	at = component(target, without_slashes(target, at), dir);
+	if (strcmp(dir, snapdir_name) != 0 && strcmp(dir, ".snapshot") != 0)
+		return false;
+	component(target, without_slashes(target, at), volume);
+	if (strcmp(volume, ".") == 0 || strcmp(volume, "..") == 0)
+		volume[0] = '\0';
+	return strcpy_bounded(snap, last, 256);
+}
+
 bool tree_is_reserved(const struct fs *fs, const char *name)
 {
 	if (strcmp(name, ".snapshot") == 0)

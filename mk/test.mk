@@ -1,4 +1,5 @@
 ## make check       build, then unit tests and cases on a real mount (root and /dev/fuse)
+## make check-ganesha  the cases about files with NFS-Ganesha as the server (nfs-ganesha, nfs-ganesha-vfs, xfsprogs)
 ## make check-unit  unit tests only: no root, no mount
 ## make sanitize    check under ASan and UBSan, unit tests again under TSan
 ## make demo        a guided tour: simulator, mount, snapshots, restore (root); KEEP=1 leaves it up
@@ -60,6 +61,9 @@ RUN        = tests/run --build $(B) $(if $(SAN),--san $(SAN)) $(RUN_ARGS)
 check: all $(UNIT_BIN) $(SAN_PROBE)
 	@$(RUN)
 
+check-ganesha: all
+	@$(RUN) --cases --nfs=ganesha
+
 check-unit: $(UNIT_BIN) $(SAN_PROBE)
 	@$(RUN) --units
 
@@ -71,4 +75,4 @@ sanitize:
 demo:
 	@B=$(B) KEEP=$(KEEP) tests/demo
 
-.PHONY: check check-unit sanitize demo
+.PHONY: check check-ganesha check-unit sanitize demo

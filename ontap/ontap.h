@@ -209,7 +209,8 @@ void ontap_volume_snapdir(struct ontap *o, const struct uuid *volume, bool on, o
 void ontap_volume_comment(struct ontap *o, const struct uuid *volume, const char *comment,
 			  ontap_done_fn fn, void *priv);
 /* Starts to split a clone from its parent and does not wait: split_percent tells
- * how far it is. Success also when it is under way already. */
+ * how far it is. Success also when it is under way already. A refusal that comes
+ * in the job only (no space in the aggregate) is not seen here. */
 void ontap_volume_split(struct ontap *o, const struct uuid *volume, ontap_done_fn fn, void *priv);
 
 /* ---- snapshots -------------------------------------------------------- */

@@ -112,7 +112,7 @@ own_sims=() own_mounts=()
 # sim_up DIR [OPTION...]
 sim_up() {
 	own_sims+=("$1")
-	timeout 60 "$ONTAPSIM" up "$@" >>"$1.log" 2>&1 </dev/null || fail "ontapsim up $*: $(tail -5 "$1.log")"
+	timeout 60 "$ONTAPSIM" up "$@" ${SIM_NFS:+--nfs="$SIM_NFS"} >>"$1.log" 2>&1 </dev/null || fail "ontapsim up $*: $(tail -5 "$1.log")"
 }
 
 # mount_up SOURCE MOUNTPOINT [OPTIONS]: the daemon's log is MOUNTPOINT.log

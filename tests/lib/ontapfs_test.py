@@ -32,6 +32,7 @@ SIM = os.environ.get("SIM")            # simulator's directory        (shared fi
 MNT = os.environ.get("MNT")            # the mount                    (shared fixture)
 CASE = os.environ.get("CASE")          # own directory in project1    (shared fixture)
 STORE = os.environ.get("STORE")        # project1 behind the server   (shared fixture)
+SIM_NFS = os.environ.get("SIM_NFS")    # NFS server of the simulators
 SNAP = os.environ.get("SNAP", "own-")  # prefix of the snapshots of this case
 
 # Three people: A and B share group TEAM only where a case says so.
@@ -343,7 +344,9 @@ class Sim:
     def up(self):
         os.makedirs(self.dir, exist_ok=True)
         with open(self.dir + ".log", "ab") as log:
-            p = subprocess.run([ONTAPSIM, "up", self.dir, *map(str, self.args)], stdin=subprocess.DEVNULL,
+            # The server is chosen once: a later up() finds it in the directory.
+            server = ["--nfs=" + SIM_NFS] if SIM_NFS else []
+            p = subprocess.run([ONTAPSIM, "up", self.dir, *server, *map(str, self.args)], stdin=subprocess.DEVNULL,
                                stdout=log, stderr=log, timeout=60, check=False)
         if p.returncode != 0:
             fail("ontapsim up: exit %d\n%s" % (p.returncode, tail(self.dir + ".log")))
@@ -363,6 +366,21 @@ class Sim:
 
     def path(self, volume="project1", snapshot=None):
         return store(volume, snapshot, self.dir)
+
+    def pid(self, face):
+        """Process of one daemon; face is "rest" or "nfs"."""
+        with open(os.path.join(self.dir, "run", face + ".pid"), encoding="ascii") as f:
+            return int(f.read())
+
+    @contextlib.contextmanager
+    def silent(self, face):
+        """Meanwhile that daemon takes connections and never answers."""
+        pid = self.pid(face)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
 
 class Gateway:
@@ -394,6 +412,27 @@ class Gateway:
 
     def mounted(self):
         return any(m[0] == self.mnt for m in mounts_below(self.mnt))
+
+    def process(self, name="ontapfs"):
+        """Pid of the daemon, or of `ontapfs-hold` or `ontapfs-notify`; None when there is none."""
+        found = {}
+        for pid, _ in gateway_processes(self.mnt):
+            with contextlib.suppress(OSError):
+                with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as f:
+                    comm, rest_ = f.read().split("(", 1)[1].rsplit(")", 1)
+                if comm == name:
+                    found[pid] = int(rest_.split()[1])
+        # A child that has not taken its own name yet is not meant.
+        mine = [pid for pid, parent in found.items() if parent not in found]
+        ok(len(mine) < 2, "several processes %s: %r" % (name, mine))
+        return mine[0] if mine else None
+
+    def replace_daemon(self, sig=signal.SIGKILL):
+        """Sends the daemon a signal that ends it; returns when another one is there."""
+        old = self.process()
+        ok(old, "a daemon is there")
+        os.kill(old, sig)
+        wait_for(lambda: self.process() not in (None, old), "a new daemon", 20)
 
     def down(self):
         """Unmounts the proper way; fails when that does not work."""

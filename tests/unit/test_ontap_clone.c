@@ -6,6 +6,7 @@
 #include "tests/unit/ontap_fake.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "fs/base/buf.h"
 #include "ontap/parse.h"
@@ -49,7 +50,6 @@ static void run(const struct row *t, size_t n, void (*verb)(struct ontap *o))
 		while (steps < ARRAY_LEN(t->steps) && t[i].steps[steps].path)
 			steps++;
 		struct ontap *o = begin("s", t[i].steps, steps);
-		print_message("row %zu\n", i);
 		verb(o);
 		finish(o);
 		if (last.err != t[i].want)
@@ -166,7 +166,7 @@ static void test_error_words(void **state)
 
 /* ---- clone -------------------------------------------------------------- */
 
-static void clone(struct ontap *o)
+static void make_clone(struct ontap *o)
 {
 	struct ontap_clone cl = a_clone();
 	ontap_volume_clone(o, &cl, on_volumes, NULL);
@@ -180,8 +180,9 @@ static void test_clone(void **state)
 		BEGIN("s", {POST, "/storage/volumes?return_timeout=5", 202, JOB, REPLY,
 			    "\"parent_snapshot\":{\"uuid\":\"" SNAP_ID "\"}"},
 		      {GET, "/cluster/jobs/33333333", 200, RUNNING}, {GET, "/jobs/", 200, SUCCESS},
-		      {GET, "name=exp1", 200, READY});
-		clone(o);
+		      {GET, "clone.parent_volume.uuid,clone.parent_volume.name,clone.parent_snapshot.uuid,"
+			    "clone.parent_snapshot.name", 200, READY});
+		make_clone(o);
 		finish(o);
 		assert_int_equal(last.err, 0);
 		assert_string_equal(got.export_policy, "pods");
@@ -237,7 +238,7 @@ static void test_clone(void **state)
 		  {GET, "name=exp1", 200, ONE("{\"uuid\":\"" PARENT_ID "\",\"name\":\"exp11\"}")},
 		  {GET, "name=exp1", 200, READY}}, 0},
 	};
-	run(t, ARRAY_LEN(t), clone);
+	run(t, ARRAY_LEN(t), make_clone);
 }
 
 static void test_clone_in_doubt(void **state)
@@ -282,7 +283,7 @@ static void test_clone_in_doubt(void **state)
 		  {POST, "/volumes", 0, NULL, LOST}, {GET, "name=exp1", 200, NONE},
 		  {POST, "/volumes", 0, NULL, LOST}, {GET, "name=exp1", 200, NONE}}, -ETIMEDOUT},
 	};
-	run(t, ARRAY_LEN(t), clone);
+	run(t, ARRAY_LEN(t), make_clone);
 }
 
 static void test_clone_refused(void **state)
@@ -302,7 +303,7 @@ static void test_clone_refused(void **state)
 		  {GET, "/jobs/", 200, FAILURE_SAYING(524597, "not enough space")}}, -ENOSPC},
 		{{{POST, "/volumes", 202, JOB}, {GET, "/jobs/", 200, FAILURE(524597)}}, -EIO},
 	};
-	run(t, ARRAY_LEN(t), clone);
+	run(t, ARRAY_LEN(t), make_clone);
 	assert_string_equal(last.text, "cannot clone volume \"data\" as \"exp1\": because (ONTAP code 524597)");
 
 	/* Nothing is sent for what cannot be right. */
@@ -347,7 +348,7 @@ static void test_clone_policy_does_not_stick(void **state)
 #define OTHER  {GET, "name=exp1", 200, OURS(ONLINE AT(PATH "," POLICY("default")))}
 #define ACCEPT {PATCH, "/volumes/", 200, "{}"}
 	BEGIN("s", {POST, "/volumes", 201, JOB}, OTHER, ACCEPT, OTHER, ACCEPT, OTHER, ACCEPT, OTHER, ACCEPT, OTHER);
-	clone(o);
+	make_clone(o);
 	finish(o);
 	assert_int_equal(last.err, -EIO);
 	assert_string_equal(last.text, "cannot set the export policy of volume \"exp1\" to \"pods\": ONTAP accepts "
@@ -385,7 +386,7 @@ static void test_deadline(void **state)
 		for (size_t i = 1; i < ARRAY_LEN(steps); i++)
 			steps[i] = (struct step){GET, "/jobs/", 200, RUNNING};
 		struct ontap *o = begin("s", steps, ARRAY_LEN(steps));
-		clone(o);
+		make_clone(o);
 		assert_int_equal(until_late(o), 30);
 	}
 	{ /* a clone that never comes online: the sentence says so */
@@ -393,7 +394,7 @@ static void test_deadline(void **state)
 		for (size_t i = 1; i < ARRAY_LEN(steps); i++)
 			steps[i] = (struct step){GET, "name=exp1", 200, OURS(",\"state\":\"offline\"")};
 		struct ontap *o = begin("s", steps, ARRAY_LEN(steps));
-		clone(o);
+		make_clone(o);
 		assert_int_equal(until_late(o), 30);
 		assert_non_null(strstr(last.text, "it is not online yet"));
 	}
@@ -404,7 +405,7 @@ static void test_deadline(void **state)
 	}
 	{ /* the end of the client */
 		BEGIN("s", {POST, "/volumes", 0, NULL, SILENT});
-		clone(o);
+		make_clone(o);
 		ontap_volume_delete(o, &vol, false, on_done, NULL);
 		ontap_poll(o, 0, -1);
 		ontap_free(o);
@@ -467,8 +468,8 @@ static void test_create(void **state)
 {
 	(void)state;
 	{ /* a FlexGroup is placed by ONTAP; then the snapshot directory */
-		BEGIN("s", {POST, "/volumes?return_timeout=5", 202, JOB, REPLY, "{\"name\":\"exp1\",\"svm\":{\"name\":\"s\"},"
-			    "\"style\":\"flexgroup\""},
+		BEGIN("s", {POST, "/volumes?return_timeout=5", 202, JOB, REPLY,
+			    "{\"name\":\"exp1\",\"svm\":{\"name\":\"s\"},\"style\":\"flexgroup\""},
 		      {GET, "/jobs/", 200, SUCCESS}, {GET, "name=exp1", 200, READY},
 		      {PATCH, "/volumes/" VOLUME_ID, 200, "{}", REPLY, "{\"snapshot_directory_access_enabled\":false}"},
 		      {GET, "name=exp1", 200, OURS(ONLINE ",\"snapshot_directory_access_enabled\":false"
@@ -571,8 +572,8 @@ static void test_delete_texts(void **state)
 		assert_string_equal(last.text, "cannot delete volume \"exp1\": it has the clone c1");
 	}
 	{
-		BEGIN("s", MOUNTED, {GET, "clone.parent_volume.uuid", 200, "{\"records\":[" CHILD("c1") "," CHILD("c2") ","
-				     CHILD("c3") "," CHILD("c4") "]}"});
+		BEGIN("s", MOUNTED, {GET, "clone.parent_volume.uuid", 200,
+				     "{\"records\":[" CHILD("c1") "," CHILD("c2") "," CHILD("c3") "," CHILD("c4") "]}"});
 		delete(o);
 		finish(o);
 		assert_string_equal(last.text, "cannot delete volume \"exp1\": it has the clones c1, c2, c3, ...");
@@ -580,10 +581,12 @@ static void test_delete_texts(void **state)
 	{ /* it cannot even be mounted again: the caller must know where it was */
 		BEGIN("s", MOUNTED, FREE, UNMOUNT, {DELETE, "/volumes/", 409, ERROR(524615)},
 		      {PATCH, "/volumes/", 409, ERROR(918252)});
-		log_set_fd(open("/dev/null", O_WRONLY | O_CLOEXEC));
+		int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+		log_set_fd(fd);
 		delete(o);
 		finish(o);
 		log_set_fd(2);
+		close(fd);
 		assert_int_equal(last.err, -EBUSY);
 		assert_string_equal(last.text, "cannot delete volume \"exp1\": because (ONTAP code 524615); it is "
 					       "unmounted now, and was mounted at \"/exp1\"");

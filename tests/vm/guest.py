@@ -11,6 +11,7 @@ import re
 import signal
 import socket
 import sys
+import tempfile
 import time
 import traceback
 
@@ -71,16 +72,15 @@ def say(text):
 
 
 def one(fn, limit):
-    """Exit status of the test, or None after its time limit; output goes to `said`."""
-    r, w = os.pipe()
+    """(exit status of the test or None after its time limit, what it printed)."""
+    said = tempfile.TemporaryFile()
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
             os.setpgid(0, 0)
-            os.dup2(w, 1)
-            os.dup2(w, 2)
-            os.close(r)
+            os.dup2(said.fileno(), 1)
+            os.dup2(said.fileno(), 2)
             fn()
             status = 0
         except SystemExit as e:
@@ -90,9 +90,7 @@ def one(fn, limit):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
-    os.close(w)
-    os.set_blocking(r, False)
-    said, status, end = b"", None, time.monotonic() + limit
+    status, end = None, time.monotonic() + limit
     while status is None and time.monotonic() < end:
         done, code = os.waitpid(pid, os.WNOHANG)
         if done:
@@ -100,16 +98,26 @@ def one(fn, limit):
         else:
             time.sleep(0.02)
     if status is None:
+        said.write(waits_in(pid))
         try:
             os.killpg(pid, signal.SIGKILL)
         except ProcessLookupError:
             os.kill(pid, signal.SIGKILL)
-    try:
-        said = os.read(r, 1 << 16)
-    except BlockingIOError:
-        pass
-    os.close(r)
-    return status, said.decode(errors="replace")
+    said.seek(0)
+    with said:
+        return status, said.read(1 << 20).decode(errors="replace")
+
+
+def waits_in(pid):
+    """Where the kernel has it, for a test that hangs."""
+    out = b""
+    for what in ("wchan", "stack"):
+        try:
+            with open("/proc/%d/%s" % (pid, what), "rb") as f:
+                out += b"%s: %s\n" % (what.encode(), f.read())
+        except OSError:
+            pass
+    return out
 
 
 def tell(count, name, status, said, took, limit):
@@ -123,7 +131,7 @@ def tell(count, name, status, said, took, limit):
         note = "time limit of %d s" % limit if status is None else "exit %d" % status
         say("not ok %d - %s (%.2f s) # %s" % (count, name, took, note))
         for line in said.splitlines()[-40:]:
-            say("#   " + line)
+            say("#   " + line[:300])
 
 
 def main(area, after_first=None):

@@ -140,7 +140,7 @@ def a_directory_below_the_junction_can_be_mounted():
 
 
 @test
-def many_connections_and_both_lifs_serve_one_mount_each():
+def both_lifs_serve_and_many_connections():
     f, d, data = Filer(), Dir(), os.urandom(8 << 20)
     m = f.mount("/project1", "/run/second", "nconnect=4", "nosharecache", lif=1)
     t.write(d / "f", data)
@@ -521,15 +521,17 @@ def times_are_kept_to_the_nanosecond():
 @test
 def space_is_that_of_the_volume():
     v = os.statvfs(MNT)
-    size = Filer().rest("GET", "/storage/volumes?name=project1&fields=space.size")["records"][0]["space"]["size"]
-    t.eq(v.f_blocks * v.f_frsize, size, "size")
+    space = Filer().rest("GET", "/storage/volumes?name=project1&fields=space.size,space.snapshot.reserve_percent")[
+        "records"][0]["space"]
+    want = space["size"] * (100 - space["snapshot"]["reserve_percent"]) // 100
+    t.ok(0 <= v.f_blocks * v.f_frsize - want < v.f_frsize, "size: %d, want %d" % (v.f_blocks * v.f_frsize, want))
     t.ok(0 < v.f_bavail <= v.f_bfree <= v.f_blocks, "free")
     t.ok(0 < v.f_ffree <= v.f_files, "inodes")
     t.eq(v.f_namemax, 255, "longest name")
 
 
 @test
-def a_full_day_of_shell_work():
+def shell_habits_work():
     d = Dir()
     os.chdir(d.path)
     script = r"""
@@ -656,7 +658,8 @@ def snapshots_cannot_be_changed():
                      (os.link, (p + "/f", p + "/h")), (os.symlink, ("x", p + "/l")), (os.chmod, (p + "/f", 0o600)),
                      (os.chown, (p + "/f", 1, 1)), (os.truncate, (p + "/f", 0)), (os.utime, (p + "/f",)),
                      (os.mkfifo, (p + "/fifo",))):
-        t.expect(errno.EROFS, fn, *args)
+        # For what is there the client asks ACCESS first, and does not try what that denies.
+        t.expect((errno.EROFS, errno.EACCES), fn, *args)
     t.expect((errno.EROFS, errno.EEXIST), os.mkdir, d / ".snapshot")
     t.expect((errno.EROFS, errno.EACCES), os.mkdir, d / ".snapshot/new")
     t.expect(errno.EXDEV, os.link, p + "/f", d / "linked")
@@ -666,25 +669,30 @@ def snapshots_cannot_be_changed():
 
 
 @test
-def a_deleted_snapshot_is_stale_and_then_gone():
+def a_deleted_snapshot_is_stale_and_its_name_free_again():
     d, s = Dir(), "doomed"
+    m = Filer().mount("/project1", "/run/impatient", "nosharecache", "actimeo=1")
     t.write(d / "f", os.urandom(1 << 20))
     t.rest_snapshot_create(s)
-    p = "%s/.snapshot/%s" % (d.path, s)
-    fd = os.open(p + "/f", os.O_RDONLY)
-    at = os.open(p, os.O_RDONLY | os.O_DIRECTORY)
+    root = m + "/.snapshot/" + s
+    f = "%s/%s/f" % (root, os.path.basename(d.path))
+    fd = os.open(f, os.O_RDONLY)
     t.eq(len(os.pread(fd, 4096, 0)), 4096, "read before")
     t.rest_snapshot_delete(s)
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
     t.expect(errno.ESTALE, os.pread, fd, 4096, 512 << 10)
     os.close(fd)
-    os.close(at)
-    t.wait_for(lambda: t.errno_of(os.listdir, p) in (errno.ENOENT, errno.ESTALE), "the name to go", ATTR_MAX)
-    # Its name may be given again, and shows the new content.
+    t.wait_for(lambda: t.errno_of(os.open, f, os.O_RDONLY) in (errno.ESTALE, errno.ENOENT), "the name to go")
+    t.wait_for(lambda: s not in os.listdir(m + "/.snapshot"), "the list to show it")
     t.write(d / "f", "second")
     t.rest_snapshot_create(s)
-    t.wait_for(lambda: t.errno_of(t.read, p + "/f") == 0 and t.read(p + "/f") == b"second", "the new snapshot", 70)
+    # The client mounted the old one by itself, as another file system, and keeps it.
+    if any(p == root for p, _, _ in t.mounts_below(root)):
+        umount(root)
+    t.wait_for(lambda: t.errno_of(t.read, f) == 0, "the new snapshot")
+    t.eq(t.read(f), b"second", "content of the new snapshot")
     t.rest_snapshot_delete(s)
+    t.run("umount", "-l", m)
 
 
 @test
@@ -794,7 +802,7 @@ def uncommitted_writes_survive_a_crash_of_the_server():
         with open(m + "/f", "wb", buffering=0) as out:
             out.write(data)
             # Sends all of it, and asks for none of it to be committed.
-            t.libc.sync_file_range(out.fileno(), ctypes.c_int64(0), ctypes.c_int64(0), 7)
+        XX
             t.eq(host_read(behind + "/f"), b"", "nothing is in the store before a COMMIT")
             host("sh", "-c", 'kill -9 "$(cat "$1/run/nfs.pid")"; "$2" down "$1"; "$2" up "$1"', "sh", sim, t.ONTAPSIM)
             os.fsync(out.fileno())

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -105,6 +106,49 @@ static void clear_rest(int fd, const struct pic_volume *want)
 	closedir(d);
 }
 
+/* The .snapshot of a volume that does not show it waits in store/hidden: Ganesha
+ * remembers the parent of a folder that it has seen, and would not read a snapshot
+ * whose parent became another one. */
+static char *hidden_path(const char *dir, const struct pic_volume *v)
+{
+	return sim_fmt("%s/store/hidden/%s", dir, strrchr(v->subvol, '/') + 1);
+}
+
+static void bring_out(const char *dir, int root, const struct pic_volume *v)
+{
+	AUTO_FREE char *hidden = hidden_path(dir, v);
+
+	if (renameat2(AT_FDCWD, hidden, root, REFLINK_SKIP, RENAME_NOREPLACE) < 0)
+		mkdirat(root, REFLINK_SKIP, 0555); /* EEXIST: it is there */
+}
+
+static void put_by(const char *dir, int root, const struct pic_volume *v)
+{
+	AUTO_FREE char *hidden = hidden_path(dir, v);
+
+	if (renameat(root, REFLINK_SKIP, AT_FDCWD, hidden) < 0)
+		sim_log("nfs: cannot hide the snapshots of %s: %s", v->subvol, strerror(errno));
+}
+
+/* Makes the place for the hidden ones, and clears it of volumes that are gone. */
+static void tidy_hidden(const char *dir)
+{
+	AUTO_FREE char *path = sim_fmt("%s/store/hidden", dir);
+	struct dirent *e;
+	DIR *d;
+
+	mkdir(path, 0700);
+	d = opendir(path);
+	while (d && (e = readdir(d))) {
+		AUTO_FREE char *vol = sim_fmt("%s/store/vol/%s", dir, e->d_name);
+
+		if (e->d_name[0] != '.' && access(vol, F_OK) < 0)
+			unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+	}
+	if (d)
+		closedir(d);
+}
+
 /* old is NULL for a volume that was not seen before. */
 static void show(const char *dir, const struct pic_volume *want, const struct pic_volume *old)
 {
@@ -117,7 +161,7 @@ static void show(const char *dir, const struct pic_volume *want, const struct pi
 		return;
 	}
 	if (want->shown)
-		mkdirat(root, REFLINK_SKIP, 0555);
+		bring_out(dir, root, want);
 	fd = openat(root, REFLINK_SKIP, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) {
 		if (want->shown)
@@ -145,7 +189,7 @@ static void show(const char *dir, const struct pic_volume *want, const struct pi
 	if (want->shown)
 		reflink_seal(fd, true);
 	else
-		unlinkat(root, REFLINK_SKIP, AT_REMOVEDIR);
+		put_by(dir, root, want);
 }
 
 /* A volume that went: its mounts must go before the simulator removes it. */
@@ -170,6 +214,8 @@ static void keep(struct picture *p)
 
 void view_apply(const char *dir, struct picture *p)
 {
+	if (!now.nvols)
+		tidy_hidden(dir);
 	for (size_t i = 0; i < now.nvols; i++)
 		if (!find_volume(p, now.vols[i].subvol, i))
 			hide(dir, &now.vols[i]);
