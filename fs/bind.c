@@ -19,6 +19,7 @@ struct binding {
 	uint32_t vol_space;
 	struct nfsio_fh snapdir;
 	uint32_t attempts;
+	bool enabled;              /* snapdir access was switched on, or tried */
 	bool known;                /* the caller knows the uuid: no first question */
 	char name[ONTAP_NAME_MAX + 1];
 	char junction[ONTAP_PATH_MAX + 1];
@@ -188,8 +189,31 @@ static void snap_lookup(struct req *r)
 	req_submit(r, snap_looked_up);
 }
 
+static void snapdir_lookup(struct req *r);
+static void no_access(struct req *r, struct binding *b);
+
+static void snapdir_enabled(struct req *r, struct ctl_msg *m)
+{
+	if (m->error.err)
+		no_access(r, r->extra); /* as it was */
+	else
+		snapdir_lookup(r);
+}
+
 static void no_access(struct req *r, struct binding *b)
 {
+	struct fs *fs = r->fs;
+	int64_t gid = fs->p.allow_gid[FS_SNAPDIR_ENABLE];
+	if (!b->enabled && (fs->p.allow & 1u << FS_SNAPDIR_ENABLE) &&
+	    (gid < 0 || caller_in_group(req_caller(r), (uint32_t)gid))) {
+		struct ctl_msg *m = req_message(r, CTL_SNAPDIR_ENABLE, &b->s.volume);
+		b->enabled = true;
+		if (m) {
+			strcpy_bounded(m->name, fs->st.spaces[b->vol_space].name, sizeof(m->name));
+			req_control(r, m, snapdir_enabled);
+		}
+		return;
+	}
 	b->s.no_access = 1;
 	b->s.root.len = 0;
 	b->s.fsid = 0;
@@ -209,6 +233,15 @@ static void snapdir_looked_up(struct nfsio_call *c)
 		space_set_snapdir(&r->fs->spaces, b->vol_space, &b->snapdir);
 		snap_lookup(r);
 	}
+}
+
+static void snapdir_lookup(struct req *r)
+{
+	struct binding *b = r->extra;
+	struct nfsio_call *c = req_call(r, NFSIO_LOOKUP, NULL);
+	c->fh = r->fs->st.spaces[b->vol_space].root;
+	c->name = ".snapshot";
+	req_submit(r, snapdir_looked_up);
 }
 
 static void snap_bind(struct req *r, const struct ontap_snapshot *s)
@@ -245,10 +278,7 @@ static void snap_bind(struct req *r, const struct ontap_snapshot *s)
 	} else if (b->snapdir.len) {
 		snap_lookup(r);
 	} else {
-		struct nfsio_call *c = req_call(r, NFSIO_LOOKUP, NULL);
-		c->fh = vol->root;
-		c->name = ".snapshot";
-		req_submit(r, snapdir_looked_up);
+		snapdir_lookup(r);
 	}
 }
 

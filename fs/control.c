@@ -16,7 +16,7 @@
 const char *const ctl_op_names[CTL_NOPS] = {
 	"volume.find", "snapshot.list", "snapshot.find",
 	"snapshot.create", "snapshot.delete", "snapshot.rename", "clone.create",
-	"volume.delete", "snapshot.set",
+	"volume.delete", "snapdir.enable", "volume.create", "snapshot.set",
 };
 
 /* ---- verbs ------------------------------------------------------------------------------ */
@@ -57,6 +57,7 @@ static void verb_created(const struct ontap_snapshot *s, size_t n, const struct 
 	verb_done(priv, n == 1 ? s : NULL, e);
 }
 
+/* A clone or a new volume. */
 static void verb_cloned(const struct ontap_volume *vol, size_t n, const struct ontap_error *e, void *priv)
 {
 	struct verb *v = priv;
@@ -74,6 +75,20 @@ static void verb_volume_gone(const struct ontap_error *e, void *priv)
 	struct verb *v = priv;
 	if (!e)
 		catalog_remove(v->c, &v->volume);
+	verb_done(v, NULL, e);
+}
+
+static void verb_snapdir_on(const struct ontap_error *e, void *priv)
+{
+	struct verb *v = priv;
+	struct catalog *cat = e ? NULL : catalog_get(v->c);
+	const struct catalog_volume *cv = cat ? catalog_by_uuid(cat, &v->volume) : NULL;
+	if (cv) {
+		struct ontap_volume on = cv->v;
+		on.snapdir_access = true;
+		catalog_add(v->c, &on);
+	}
+	catalog_put(cat);
 	verb_done(v, NULL, e);
 }
 
@@ -122,10 +137,23 @@ static void verb_start(struct control *c, struct ctl_msg *m)
 		.name = m->name, .parent = m->volume, .snapshot = m->snapshot, .junction = junction,
 		.export_policy = m->policy[0] ? m->policy : NULL, .comment = m->comment, .request_id = request,
 	};
-	if (m->op == CTL_CLONE_CREATE)
+	const struct fs_params *p = &c->fs->p;
+	const struct ontap_create create = {
+		.name = m->name, .style = p->create.flexgroup ? ONTAP_FLEXGROUP : ONTAP_FLEXVOL,
+		.size = p->create.size, .junction = junction, .export_policy = p->create.export_policy,
+		.snapshot_policy = p->create.snapshot_policy, .comment = m->comment, .request_id = request,
+		.unix_permissions = p->create.unix_permissions ? p->create.unix_permissions : "0777",
+		.uid = m->uid, .gid = m->gid, .space_reserve = p->create.space_reserve,
+		.snapshot_dir = p->create.snapshot_dir,
+	};
+	if (m->op == CTL_SNAPDIR_ENABLE)
+		ontap_volume_snapdir(c->o, &m->volume, true, verb_snapdir_on, v);
+	else if (m->op == CTL_VOLUME_CREATE)
+		ontap_volume_create(c->o, &create, verb_cloned, v);
+	else if (m->op == CTL_CLONE_CREATE)
 		ontap_volume_clone(c->o, &clone, verb_cloned, v);
 	else if (m->op == CTL_VOLUME_DELETE)
-		ontap_volume_delete(c->o, &m->volume, c->fs->p.skip_recovery_queue, verb_volume_gone, v);
+		ontap_volume_delete(c->o, &m->volume, p->skip_recovery_queue, verb_volume_gone, v);
 	else if (m->op == CTL_SNAPSHOT_CREATE)
 		ontap_snapshot_create(c->o, &m->volume, m->name, m->comment, request, verb_created, v);
 	else if (m->op == CTL_SNAPSHOT_DELETE)
@@ -193,6 +221,8 @@ static void dispatch(struct control *c, struct ctl_msg *m)
 	case CTL_SNAPSHOT_RENAME:
 	case CTL_CLONE_CREATE:
 	case CTL_VOLUME_DELETE:
+	case CTL_VOLUME_CREATE:
+	case CTL_SNAPDIR_ENABLE:
 	case CTL_SNAPSHOT_SET:
 		verb_start(c, m);
 		break;

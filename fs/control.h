@@ -58,6 +58,8 @@ enum ctl_op {
 	CTL_SNAPSHOT_RENAME, /* volume, snapshot, name (new) */
 	CTL_CLONE_CREATE,    /* volume (parent), snapshot (zero: of now), name, comment, request, policy: vol */
 	CTL_VOLUME_DELETE,   /* volume, name */
+	CTL_SNAPDIR_ENABLE,  /* volume, name */
+	CTL_VOLUME_CREATE,   /* name, comment, request, uid and gid of its root: vol */
 	CTL_SNAPSHOT_SET,    /* volume, snapshot, name (field), comment (value) */
 	CTL_NOPS
 };
@@ -73,7 +75,7 @@ struct ctl_msg {
 	void (*done)(struct ctl_msg *m); /* owns and frees m */
 	void *priv;              /* the caller's, untouched */
 	uint64_t unique;         /* of the FUSE request, so that done finds out if it still waits */
-	uint32_t uid;
+	uint32_t uid, gid;
 	bool fresh;              /* FIND: ask REST even when the list is young */
 	struct uuid volume, snapshot, request;
 	char name[ONTAP_NAME_MAX + 1];

@@ -12,7 +12,7 @@ struct watch {
 	struct list link;
 	struct uuid volume;
 	struct snaplist *list;    /* under pic_lock */
-	int64_t used_ns;          /* last time somebody asked; under pic_lock */
+	_Atomic int64_t used_ns;  /* last time somebody asked */
 	int64_t changed_ns;       /* last change made here */
 	bool fetching, background; /* under way; and nobody asked for it */
 	int64_t asked_ns;

@@ -65,6 +65,11 @@ static void copy_params(struct fs *fs, const struct fs_params *p)
 	fs->p.include = dup_list(p->include);
 	fs->p.exclude = dup_list(p->exclude);
 	fs->p.realm = dup_or_null(p->realm);
+	fs->p.audit_log = dup_or_null(p->audit_log);
+	fs->p.create.export_policy = dup_or_null(p->create.export_policy);
+	fs->p.create.snapshot_policy = dup_or_null(p->create.snapshot_policy);
+	fs->p.create.unix_permissions = dup_or_null(p->create.unix_permissions);
+	fs->p.create.space_reserve = dup_or_null(p->create.space_reserve);
 	fs->p.config_json = dup_or_null(p->config_json);
 	fs->p.mountpoint = strdup(p->mountpoint ? p->mountpoint : "");
 	uint32_t *uids = calloc(p->nadmin_uids + 1, sizeof(*uids));
@@ -346,12 +351,13 @@ struct fs *fs_new(const struct fs_params *p, char err[512])
 		snprintf(err, 512, "out of memory");
 		return NULL;
 	}
-	fs->end_fd = -1;
+	fs->end_fd = fs->audit_fd = -1;
 	copy_params(fs, p);
 	set_realm(fs);
 	fs->started_ns = clock_wall_ns();
 	fs->born_ns = clock_now_ns();
-	r = make_state(fs, err);
+	r = audit_open(fs, err);
+	r = r < 0 ? r : make_state(fs, err);
 	if (r == 0 && (r = make_tables(fs)) < 0)
 		snprintf(err, 512, "cannot make the tables of the mount: %s", strerror(-r));
 	if (r == 0 && !(fs->ontap = ontap_new(&p->ontap, &oe))) {
@@ -499,10 +505,17 @@ void fs_free(struct fs *fs)
 	state_unmap(&fs->st);
 	if (fs->end_fd >= 0)
 		close(fs->end_fd);
+	if (fs->audit_fd >= 0)
+		close(fs->audit_fd);
 	free_list(fs->p.include);
 	free_list(fs->p.exclude);
 	free((void *)(uintptr_t)fs->p.snapdir_name);
 	free((void *)(uintptr_t)fs->p.realm);
+	free((void *)(uintptr_t)fs->p.audit_log);
+	free((void *)(uintptr_t)fs->p.create.export_policy);
+	free((void *)(uintptr_t)fs->p.create.snapshot_policy);
+	free((void *)(uintptr_t)fs->p.create.unix_permissions);
+	free((void *)(uintptr_t)fs->p.create.space_reserve);
 	free((void *)(uintptr_t)fs->p.config_json);
 	free((void *)(uintptr_t)fs->p.mountpoint);
 	free((void *)(uintptr_t)fs->p.admin_uids);

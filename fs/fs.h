@@ -53,6 +53,15 @@ struct fs_params {
 	uint32_t snapshots_per_volume, clones_per_uid, verbs_per_minute;
 	bool skip_recovery_queue;       /* deleted clones free their space at once */
 	const char *realm;              /* NULL: the machine id */
+	const char *audit_log;          /* file for audit records; NULL: the log */
+	bool lock_none;                 /* flock and fcntl locks are refused: ENOLCK */
+	/* What `mkdir` at the root makes, where volume.create is allowed. */
+	struct {
+		bool flexgroup;
+		uint64_t size;          /* bytes, 0: ONTAP's smallest */
+		const char *export_policy, *snapshot_policy, *unix_permissions, *space_reserve;
+		bool snapshot_dir;
+	} create;
 	const char *config_json;        /* effective configuration for .ontap/config, masked */
 	const char *mountpoint;         /* absolute path, for status and for absolute links */
 };

@@ -37,6 +37,7 @@ struct fs {
 	struct access_cache *access;
 	struct link_cache *links;
 	struct rates *rates;
+	int audit_fd;              /* -1: records go to the log */
 	struct memory *memory;
 	struct last_errors *last_errors;
 	struct notifier notifier;
@@ -212,11 +213,18 @@ bool ctl_is_owner(struct req *r, const char *what, const char *name, const char 
 void clone_by_link(struct req *r);
 void clone_by_mkdir(struct req *r);
 void clone_delete(struct req *r);
+/* mkdir at the root, where volume.create is allowed. */
+void volume_create(struct req *r);
 /* setxattr of ontap.snapshot.comment or .label: `field` as REST calls it. */
 void ctl_snapshot_set(struct req *r, const struct space *s, const char *field, const char *value,
 		      size_t len);
 /* Notes for rule 6.2 that this process looked or meddled inside a snapshot. */
 void ctl_walked(struct req *r, uint32_t space);
+
+/* ---- audit.c: who did what ------------------------------------------------------------- */
+int audit_open(struct fs *fs, char err[512]);
+/* The record of a control verb (r->verb) that ends with err. */
+void audit(struct req *r, int err);
 
 /* ---- access.c: may this caller? -------------------------------------------------------- */
 /* Asks the server's ACCESS for `want` bits with the caller's credential, from

@@ -51,6 +51,7 @@ static void clone_made(struct req *r, struct ctl_msg *m)
 		req_refuse(r, m->error.err, "%s", m->error.text);
 		return;
 	}
+	r->object = m->vol.uuid;
 	bool as_link = ((struct cloning *)r->extra)->as_link;
 	free(steal_ptr(r->extra));
 	r->changed = true; /* it is made: no signal may say otherwise */
@@ -79,7 +80,7 @@ static void clone_send(struct req *r)
 	struct creator who = {.known = true, .uid = req_caller(r)->uid};
 	if (!req_was_sent(r))
 		uuid_random(&r->note->intent.request);
-	m->request = r->note->intent.request;
+	m->request = r->request = r->note->intent.request;
 	m->snapshot = x->snapshot;
 	uuid_format(&m->request, who.request);
 	strcpy_bounded(who.realm, fs->realm, sizeof(who.realm));
@@ -184,6 +185,7 @@ static void clone_parent_bound(struct req *r, uint32_t vol_space)
 static void clone_begin(struct req *r, const char *volume, const char *snap, bool as_link)
 {
 	struct fs *fs = r->fs;
+	r->verb = 1 + FS_CLONE_CREATE;
 	if (!good_name(r, r->name) || !ctl_allowed(r, FS_CLONE_CREATE))
 		return;
 	struct cloning *x = calloc(1, sizeof(*x));
@@ -334,14 +336,51 @@ void clone_delete(struct req *r)
 	struct catalog *cat = catalog_get(fs->ctl);
 	const struct catalog_volume *v = catalog_find(cat, r->name), *p = v ? tree_clone_parent(cat, v) : NULL;
 	bool there = p && !v->hidden_why && uuid_eq(&p->v.uuid, &fs->st.spaces[r->node->space].volume);
-	if (u && there)
+	if (u && there) {
 		u->v = v->v;
+		r->object = v->v.uuid;
+	}
 	catalog_put(cat);
 	r->getter = u;
+	r->verb = 1 + FS_CLONE_DELETE;
 	if (!u)
 		req_err(r, -ENOMEM);
 	else if (!there)
 		req_err(r, req_was_sent(r) ? 0 : -ENOENT); /* a predecessor's request did it */
 	else if (ctl_allowed(r, FS_CLONE_DELETE) && ctl_is_owner(r, "clone", u->v.name, u->v.comment, "deleted"))
 		bind_volume(r, &u->v, delete_bound);
+}
+
+/* ---- volumes ------------------------------------------------------------------------------- */
+
+static void volume_made(struct req *r, struct ctl_msg *m)
+{
+	if (m->error.err) {
+		req_refuse(r, m->error.err, "%s", m->error.text);
+		return;
+	}
+	r->object = m->vol.uuid;
+	r->changed = true;
+	bind_volume(r, &m->vol, reply_space_root);
+}
+
+void volume_create(struct req *r)
+{
+	r->verb = 1 + FS_VOLUME_CREATE;
+	if (!good_name(r, r->name) || !ctl_allowed(r, FS_VOLUME_CREATE))
+		return;
+	struct ctl_msg *m = req_message(r, CTL_VOLUME_CREATE, NULL);
+	if (!m)
+		return;
+	struct creator who = {.known = true, .uid = req_caller(r)->uid};
+	if (!req_was_sent(r))
+		uuid_random(&r->note->intent.request);
+	m->request = r->request = r->note->intent.request;
+	m->gid = req_caller(r)->gid;
+	uuid_format(&m->request, who.request);
+	strcpy_bounded(who.realm, r->fs->realm, sizeof(who.realm));
+	strcpy_bounded(m->name, r->name, sizeof(m->name));
+	tree_format_creator(m->comment, sizeof(m->comment), &who);
+	req_intend(r);
+	req_control(r, m, volume_made);
 }

@@ -93,6 +93,7 @@ static void create_done(struct req *r, struct ctl_msg *m)
 	if (m->error.err) {
 		refused_by_ontap(r, &m->error);
 	} else {
+		r->object = m->snap.uuid;
 		r->changed = true; /* it is made: no signal may say otherwise */
 		bind_snapshot_known(r, r->node->space, &m->snap, reply_space_root);
 	}
@@ -165,7 +166,7 @@ static void create_send(struct req *r)
 	struct creator who = {.known = true, .uid = req_caller(r)->uid};
 	if (uuid_is_zero(&r->note->intent.request))
 		uuid_random(&r->note->intent.request);
-	m->request = r->note->intent.request;
+	m->request = r->request = r->note->intent.request;
 	uuid_format(&m->request, who.request);
 	strcpy_bounded(who.realm, fs->realm, sizeof(who.realm));
 	strcpy_bounded(m->name, r->name, sizeof(m->name));
@@ -176,6 +177,7 @@ static void create_send(struct req *r)
 
 void ctl_snapshot_create(struct req *r)
 {
+	r->verb = 1 + FS_SNAPSHOT_CREATE;
 	if (r->name[0] == '@' || !good_name(r, r->name)) {
 		if (r->name[0] == '@')
 			req_refuse(r, -EINVAL, "names that begin with '@' are links made by ontapfs");
@@ -312,6 +314,7 @@ static void delete_found(struct req *r, struct ctl_msg *m)
 		return;
 	}
 	r->snap = m->snap;
+	r->object = m->snap.uuid;
 	uint32_t idx = space_find(&fs->spaces, &vol->volume, &r->snap.uuid);
 	if (!is_owner(r, &r->snap, "deleted"))
 		return;
@@ -354,6 +357,7 @@ static void find_first(struct req *r, const char *name, req_ctl_fn done)
 
 void ctl_snapshot_delete(struct req *r)
 {
+	r->verb = 1 + FS_SNAPSHOT_DELETE;
 	if (r->name[0] == '@') {
 		req_refuse(r, -EPERM, "%s is a link made by ontapfs", r->name);
 		return;
@@ -390,6 +394,7 @@ static void rename_found(struct req *r, struct ctl_msg *m)
 		return;
 	}
 	r->snap = m->snap;
+	r->object = m->snap.uuid;
 	if (!is_owner(r, &r->snap, "renamed"))
 		return;
 	struct ctl_msg *n = req_message(r, CTL_SNAPSHOT_RENAME, &vol->volume);
@@ -418,6 +423,7 @@ static void rename_target_asked(struct req *r, struct ctl_msg *m)
 
 void ctl_snapshot_rename(struct req *r)
 {
+	r->verb = 1 + FS_SNAPSHOT_RENAME;
 	if (r->name[0] == '@') {
 		req_refuse(r, -EPERM, "%s is a link made by ontapfs", r->name);
 		return;

@@ -222,6 +222,8 @@ void op_mkdir(fuse_req_t fr, fuse_ino_t parent, const char *name, mode_t mode)
 	}
 	if (r->node->kind == NODE_CLONEDIR)
 		clone_by_mkdir(r);
+	else if (r->node->kind == NODE_ROOT && (r->fs->p.allow & 1u << FS_VOLUME_CREATE))
+		volume_create(r);
 	else if (may_make(r))
 		make_submit(r, call_dir(r, NFSIO_MKDIR, r->node, name), mode);
 }

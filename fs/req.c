@@ -65,6 +65,8 @@ static void account(struct req *r, int err)
 	struct stats *s = &r->fs->stats;
 	uint32_t op = r->opcode % STATS_OPCODES;
 	stats_add(&s->requests[op], 1);
+	if (r->verb)
+		audit(r, err);
 	if (err < 0)
 		stats_add(&s->errors[op], 1);
 	int64_t ns = clock_now_ns() - r->start_ns;

@@ -66,6 +66,8 @@ struct req {
 	bool has_attr, has_target, has_target2;
 	uint64_t fileid;
 	struct ontap_snapshot snap;
+	uint8_t verb;              /* 1 + enum fs_verb of a control verb: it is audited */
+	struct uuid object, request; /* for the audit record */
 	void *extra;               /* malloc'ed by the operation, freed with the request */
 	void *getter;              /* the same, for a GETXATTR that walks a path */
 	void (*then)(struct req *r, uint32_t value); /* continuation of a shared step */

@@ -109,6 +109,27 @@ __attribute__((format(printf, 2, 0))) static void fuse_says(enum fuse_log_level 
 		log_debug("libfuse: %s", text);
 }
 
+/* lock=none: a program that needs locks between hosts shall not believe that it
+ * has them. (Without these the kernel keeps locks, for this host alone.) */
+static void refuse_getlk(fuse_req_t fr, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock)
+{
+	(void)ino, (void)fi, (void)lock;
+	req_err(op_begin(fr), -ENOLCK);
+}
+
+static void refuse_setlk(fuse_req_t fr, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock,
+			 int sleep)
+{
+	(void)ino, (void)fi, (void)lock, (void)sleep;
+	req_err(op_begin(fr), -ENOLCK);
+}
+
+static void refuse_flock(fuse_req_t fr, fuse_ino_t ino, struct fuse_file_info *fi, int op)
+{
+	(void)ino, (void)fi, (void)op;
+	req_err(op_begin(fr), -ENOLCK);
+}
+
 int session_new(struct fs *fs, char err[512])
 {
 	char *argv[] = {(char[]){"ontapfs"}, NULL};
@@ -116,6 +137,11 @@ int session_new(struct fs *fs, char err[512])
 	fuse_set_log_func(fuse_says);
 	struct fuse_lowlevel_ops ops = fs_ops;
 	ops.init = on_init;
+	if (fs->p.lock_none) {
+		ops.getlk = refuse_getlk;
+		ops.setlk = refuse_setlk;
+		ops.flock = refuse_flock;
+	}
 	fs->se = fuse_session_new(&args, &ops, sizeof(ops), fs);
 	fuse_opt_free_args(&args);
 	static const struct fuse_custom_io io = {.writev = hook_writev, .read = hook_read};

@@ -82,6 +82,7 @@ struct config {
 	size_t nadmin_uids;
 	uint32_t snapshots_per_volume, clones_per_uid, verbs_per_minute;
 	char *realm;               /* NULL: the machine id */
+	char *audit_log;           /* NULL: records go to the log */
 	uint32_t log_level;        /* enum log_level */
 
 	/* where the password comes from, when not from the file itself */

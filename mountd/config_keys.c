@@ -125,6 +125,8 @@ const struct config_key config_keys[] = {
 	 "bytes from which on a copy of a file is made by ONTAP"},
 	{"ontapfs.realm", KEY_TEXT, AT(realm), NULL, 1, 64, NULL, true,
 	 "name space of the user ids in ownership records; without it the machine id"},
+	{"ontapfs.audit_log", KEY_TEXT, AT(audit_log), NULL, 1, 4096, NULL, true,
+	 "file that gets a JSON line for each control verb; without it they go to the log"},
 	{"ontapfs.read_ahead_kb", KEY_UINT, AT(read_ahead_kb), "4096", 0, 1048576, NULL, true,
 	 "KiB that the kernel reads ahead"},
 	{"ontapfs.max_background", KEY_UINT, AT(max_background), "64", 1, 65535, NULL, true,

@@ -71,6 +71,17 @@ int params_fill(const struct config *c, struct buf *json, struct fs_params *ret,
 		.skip_recovery_queue = c->skip_recovery_queue,
 		.verbs_per_minute = c->verbs_per_minute,
 		.realm = c->realm,
+		.audit_log = c->audit_log,
+		.lock_none = c->lock == CONFIG_LOCK_NONE,
+		.create = {
+			.flexgroup = strcmp(c->storage_driver, "ontap-nas-flexgroup") == 0,
+			.size = c->default_size,
+			.export_policy = c->export_policy,
+			.snapshot_policy = c->snapshot_policy,
+			.unix_permissions = c->unix_permissions,
+			.space_reserve = c->space_reserve,
+			.snapshot_dir = c->snapshot_dir,
+		},
 		.config_json = json->data,
 	};
 	memcpy(ret->allow_gid, c->allow_gid, sizeof(ret->allow_gid));

@@ -27,8 +27,8 @@ struct fixture {
 	int fd;
 };
 
-/* What happens, once, just before the next lock is taken. */
-static void (*before_lock)(void);
+/* What happens, once, just before this thread takes the next lock. */
+static _Thread_local void (*before_lock)(void);
 
 int __real_pthread_mutex_lock(pthread_mutex_t *m);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *m);

@@ -442,7 +442,7 @@ static void test_create_place(void **state)
 		/* most room of those of the SVM that are online */
 		{{{GET, "/svm/svms", 200, SVM_AGGRS(A1 "," A2 ",{\"name\":\"a3\"}")},
 		  {GET, "/storage/aggregates?fields=name,state,space.block", 200,
-		   "{\"records\":[" ROOM("a1", "online", 100, 90) "," ROOM("a2", "online", 50, 1) ","
+		   "{\"records\":[" ROOM("a2", "online", 50, 1) "," ROOM("a1", "online", 100, 90) ","
 		   ROOM("a3", "offline", 999, 0) "," ROOM("root", "online", 9999, 0) "]}"},
 		  {POST, "/volumes", 201, JOB, REPLY, ON("a2")}, LOOK}, 0},
 		/* an SVM's account may not see them */
@@ -555,7 +555,9 @@ static void test_delete(void **state)
 		{{IS(""), FREE, {DELETE, "/volumes/", 409, ERROR(917531)}}, -EBUSY},
 		/* a server that lacks the filter, or ignores it */
 		{{IS(""), {GET, "clone.parent_volume.uuid", 400, ERROR(262197)}, {DELETE, "/volumes/", 200, "{}"}}, 0},
-		{{IS(""), {GET, "clone.parent_volume.uuid", 200, ONE("{\"name\":\"x\"}")},
+		{{IS(""), {GET, "clone.parent_volume.uuid", 200,
+			  "{\"records\":[{\"name\":\"x\"},{\"name\":\"y\",\"clone\":{\"parent_volume\":{\"uuid\":\"" PARENT_ID
+			  "\"}}}]}"},
 		  {DELETE, "/volumes/", 200, "{}"}}, 0},
 	};
 	run(t, ARRAY_LEN(t), delete);
@@ -573,7 +575,8 @@ static void test_delete_texts(void **state)
 	}
 	{
 		BEGIN("s", MOUNTED, {GET, "clone.parent_volume.uuid", 200,
-				     "{\"records\":[" CHILD("c1") "," CHILD("c2") "," CHILD("c3") "," CHILD("c4") "]}"});
+				     "{\"records\":[" CHILD("c1") "," CHILD("c2") "," CHILD("c3") ","
+				     CHILD("c4") "]}"});
 		delete(o);
 		finish(o);
 		assert_string_equal(last.text, "cannot delete volume \"exp1\": it has the clones c1, c2, c3, ...");

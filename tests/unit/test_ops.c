@@ -805,17 +805,18 @@ static const struct {
 	{"READLINK", t_readlink, ALL(EINVAL, ESTALE)},
 	{"MKNOD a fifo", t_fifo, {EPERM, 0, 0, ENOTDIR, EPERM, EROFS, EROFS, EROFS, EPERM, EPERM, EPERM, ESTALE}},
 	{"MKNOD a file", t_mknod, {EPERM, 0, 0, ENOTDIR, EPERM, EROFS, EROFS, EROFS, EPERM, EPERM, EPERM, ESTALE}},
-	{"MKDIR", t_mkdir, {EPERM, 0, 0, ENOTDIR, 0, EROFS, EROFS, EROFS, EPERM, EPERM, EPERM, ESTALE}},
+	/* In .snapshots a snapshot, in .clones a clone. */
+	{"MKDIR", t_mkdir, {EPERM, 0, 0, ENOTDIR, 0, EROFS, EROFS, EROFS, 0, EPERM, EPERM, ESTALE}},
 	{"MKDIR, a long name", t_mkdir_long, ALL(LONG, ESTALE)},
 	{"SYMLINK", t_symlink, {EPERM, 0, 0, ENOTDIR, EPERM, EROFS, EROFS, EROFS, EPERM, EPERM, EPERM, ESTALE}},
-	{"SYMLINK, a long name", t_symlink_long, ALL(LONG, ESTALE)},
+	{"SYMLINK, a long name", t_symlink_long, {ANY, LONG, LONG, LONG, LONG, LONG, LONG, LONG, ANY, LONG, LONG, ESTALE}},
 	{"CREATE", t_create, {EPERM, 0, 0, ENOTDIR, EPERM, EROFS, EROFS, EROFS, EPERM, EPERM, EPERM, ESTALE}},
 	{"CREATE, a long name", t_create_long, ALL(LONG, ESTALE)},
 	{"UNLINK of nothing", t_unlink,
 	 {EPERM, ENOENT, ENOENT, ENOTDIR, EPERM, EROFS, EROFS, EROFS, EPERM, EPERM, EPERM, ESTALE}},
 	{"UNLINK, a long name", t_unlink_long, ALL(LONG, ESTALE)},
 	{"RMDIR of nothing", t_rmdir,
-	 {EPERM, ENOENT, ENOENT, ENOTDIR, ENOENT, EROFS, EROFS, EROFS, EPERM, EPERM, EPERM, ESTALE}},
+	 {EPERM, ENOENT, ENOENT, ENOTDIR, ENOENT, EROFS, EROFS, EROFS, ENOENT, EPERM, EPERM, ESTALE}},
 	{"RENAME2 in place", t_rename,
 	 {EPERM, ENOENT, ENOENT, ENOTDIR, ENOENT, EROFS, EROFS, EROFS, EPERM, EPERM, EPERM, ESTALE}},
 	{"RENAME in place", t_rename_old,
@@ -1271,9 +1272,22 @@ static void listings_of_what_is_ours(void **state)
 		ERR(EROFS, do_write(node, opened.fh, 0, "x", 1));
 		OK(do_release(FUSE_RELEASE, node, opened.fh));
 	}
-	l = list_of(T.at[CLONES], false, 4096);
-	assert_int_equal(l.n, 0);
+	const char *clone = fresh("clone");
+	OK(do_mkdir(T.at[CLONES], clone));
+	uint64_t clone_node = last.nodeid, clone_ino = last.attr.ino;
+	l = list_of(T.at[CLONES], true, 4096);
+	assert_true(find(&l, clone) >= 0 && l.type[find(&l, clone)] == DT_DIR);
+	assert_true(l.ino[find(&l, clone)] == clone_ino);
 	assert_int_equal(l.dots, 2);
+	l = list_of(FUSE_ROOT_ID, true, 4096);
+	assert_true(find(&l, clone) >= 0 && l.type[find(&l, clone)] == DT_LNK); /* a directory has one name */
+	/* The same file in volume, snapshot and clone: three inodes. */
+	OK(do_lookup(clone_node, T.top));
+	OK(do_lookup(last.nodeid, "f"));
+	struct fuse_attr live, frozen, cloned = last.attr;
+	OK(do_getattr(T.at[FILE_], &live));
+	OK(do_getattr(T.at[SFILE], &frozen));
+	assert_true(cloned.ino != live.ino && cloned.ino != frozen.ino && live.ino != frozen.ino);
 	l = list_of(T.at[VOL], true, 4096);
 	assert_true(find(&l, T.top) >= 0);
 	assert_true(find(&l, ".snapshot") < 0);

@@ -90,6 +90,7 @@ static void regions_do_not_overlap(void **unused)
 	(void)unused;
 	struct state st = {0};
 	cleanup_fd int fd = created(&st);
+	(void)fd;
 	struct region {
 		const char *name;
 		void *at;
@@ -137,6 +138,7 @@ static void slots_are_apart(void **unused)
 	(void)unused;
 	struct state st = {0};
 	cleanup_fd int fd = created(&st);
+	(void)fd;
 	static const uint32_t bytes[] = {SLOT_SMALL_BYTES, SLOT_LARGE_BYTES};
 	for (int class = 0; class < STATE_NCLASSES; class++)
 		for (uint32_t i = 1; i < st.head->slots[class].n; i++)

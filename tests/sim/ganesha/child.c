@@ -38,8 +38,9 @@ static char *pid_path(const char *dir, const char *address)
 	return sim_fmt("%s/run/ganesha.%s.pid", dir, address);
 }
 
-static _Noreturn void become_ganesha(pid_t parent, const char *config, int log)
+static _Noreturn void become_ganesha(pid_t parent, const char *address, const char *config, int log)
 {
+	AUTO_FREE char *lock = sim_fmt("/run/ganesha.%s.pid", address);
 	sigset_t none;
 
 	sigemptyset(&none);
@@ -49,7 +50,7 @@ static _Noreturn void become_ganesha(pid_t parent, const char *config, int log)
 	    dup2(log, 2) < 0)
 		_exit(126);
 	close_range(3, ~0U, 0);
-	execlp(PROGRAM, PROGRAM, "-F", "-f", config, "-L", "STDERR", "-p", "/run/ganesha.pid", (char *)NULL);
+	execlp(PROGRAM, PROGRAM, "-F", "-f", config, "-L", "STDERR", "-p", lock, (char *)NULL);
 	dprintf(2, "cannot run " PROGRAM ": %s\n", strerror(errno));
 	_exit(127);
 }
@@ -66,7 +67,7 @@ int child_start(const char *dir, const char *address, const char *config, struct
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0)
-		become_ganesha(self, config, p[1]);
+		become_ganesha(self, address, config, p[1]);
 	r = -errno;
 	close(p[1]);
 	if (pid < 0) {

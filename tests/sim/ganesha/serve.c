@@ -475,7 +475,7 @@ static int watch_signals(void)
 static int private_run(char err[ERR_LEN])
 {
 	AUTO_FREE char *db = sim_fmt("%s/state.db", k.dir);
-	int r = view_enter();
+	int r = view_enter(k.dir);
 
 	if (r == 0 && mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755") < 0)
 		r = -errno;

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <mntent.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,10 +16,57 @@
 /* What is mounted where, by volume; the order is that of the picture's volumes. */
 static struct picture now;
 
-int view_enter(void)
+/* Is path at or below the mount point? */
+static bool lies_in(const char *path, const char *point)
 {
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+	size_t len = strlen(point);
+
+	return strcmp(point, "/") == 0 || (strncmp(path, point, len) == 0 && (!path[len] || path[len] == '/'));
+}
+
+/* Whatever else is mounted on the way to what is used here: it stays. */
+static bool is_needed(const char *point, const char *store)
+{
+	static const char *const used[] = { "/proc", "/dev", "/etc", "/usr", "/lib", "/run" };
+
+	for (size_t i = 0; i < ARRAY_LEN(used); i++)
+		if (lies_in(used[i], point))
+			return true;
+	return lies_in(store, point);
+}
+
+static void drop_mounts(const char *store)
+{
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	char **points = NULL;
+	struct mntent *m;
+	size_t n = 0;
+
+	while (f && (m = getmntent(f))) {
+		char **longer = is_needed(m->mnt_dir, store) ? NULL : realloc(points, (n + 1) * sizeof(*points));
+
+		if (!longer)
+			continue;
+		points = longer;
+		points[n++] = sim_dup(m->mnt_dir);
+	}
+	if (f)
+		endmntent(f);
+	/* The last mounted first; what was below another one went with it. */
+	while (n > 0) {
+		umount2(points[--n], MNT_DETACH | UMOUNT_NOFOLLOW);
+		free(points[n]);
+	}
+	free(points);
+}
+
+int view_enter(const char *dir)
+{
+	AUTO_FREE char *store = sim_fmt("%s/store", dir);
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return -errno;
+	drop_mounts(store);
 	return 0;
 }
 

@@ -8,8 +8,10 @@
 
 #include "tests/sim/ganesha/picture.h"
 
-/* Goes into a mount name space of its own, once.  0 or -errno. */
-int view_enter(void);
+/* Goes into a mount name space of its own, once, and leaves behind every mount that
+ * the servers of dir do not need: a copy of it here would keep it alive when it is
+ * unmounted outside.  0 or -errno. */
+int view_enter(const char *dir);
 
 /* Makes the .snapshot of every volume show what p says.  What does not work is
  * logged and left out.  Takes the volumes out of p. */
