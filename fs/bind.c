@@ -380,7 +380,7 @@ void reply_space_root(struct req *r, uint32_t space)
 	struct node_key k = {.space = space, .kind = NODE_FILE, .fh = s->root};
 	uint64_t ino = node_ino(s, s->root_fileid, &s->root);
 	n = space_is_snapshot(s) ? node_get(&fs->nodes, &k, ino) : NULL;
-	if (n && n->attr.stamp_ns) {
+	if (n && node_brief(&fs->nodes, n).stamp_ns) {
 		req_entry(r, n, TIMEOUT_ENDLESS);
 		return;
 	}

@@ -313,6 +313,15 @@ void node_pages_set(struct nodes *nt, struct node *n, const struct nfsio_attr *a
 	pthread_mutex_unlock(lock);
 }
 
+struct node_brief node_brief(struct nodes *nt, struct node *n)
+{
+	pthread_mutex_t *lock = attr_lock(nt, n);
+	pthread_mutex_lock(lock);
+	struct node_brief b = {.stamp_ns = n->attr.stamp_ns, .type = n->attr.type, .gid = n->attr.gid};
+	pthread_mutex_unlock(lock);
+	return b;
+}
+
 void node_attr_get(struct nodes *nt, struct node *n, struct node_attr *out, bool tell)
 {
 	pthread_mutex_t *lock = attr_lock(nt, n);

@@ -72,6 +72,12 @@ bool node_attr_put(struct nodes *nt, struct node *n, const struct nfsio_attr *a,
  * ours alone. */
 void node_attr_own_change(struct nodes *nt, struct node *n, const struct nfsio_wcc *before,
 			  const struct nfsio_attr *after, int64_t stamp_ns);
+/* What is asked for all the time, of the newest known attributes. */
+struct node_brief {
+	int64_t stamp_ns; /* 0: never known */
+	uint32_t type, gid;
+};
+struct node_brief node_brief(struct nodes *nt, struct node *n);
 /* Newest known attributes; marks them as told to the kernel when `tell`. */
 void node_attr_get(struct nodes *nt, struct node *n, struct node_attr *out, bool tell);
 /* The kernel's cached pages of a live file are of that version (size, mtime and

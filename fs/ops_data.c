@@ -32,7 +32,7 @@
 static void open_reply(struct req *r, bool keep_cache, bool direct)
 {
 	struct nfsio_cred cred;
-	caller_cred(req_caller(r), r->node->attr.gid, &cred);
+	caller_cred(req_caller(r), node_brief(&r->fs->nodes, r->node).gid, &cred);
 	uint64_t id = openrec_new(r->fs, r->node, &cred, (uint32_t)r->fi.flags);
 	if (!id) {
 		req_err(r, -ENFILE);

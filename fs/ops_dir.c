@@ -30,7 +30,7 @@ static void opened(struct req *r, struct virtual_list *virt)
 {
 	struct fs *fs = r->fs;
 	struct nfsio_cred cred;
-	caller_cred(req_caller(r), r->node->attr.gid, &cred);
+	caller_cred(req_caller(r), node_brief(&r->fs->nodes, r->node).gid, &cred);
 	uint64_t id = openrec_new(fs, r->node, &cred, (uint32_t)r->fi.flags);
 	if (!id) {
 		free(virt);

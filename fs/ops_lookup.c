@@ -240,7 +240,7 @@ void op_getattr(fuse_req_t fr, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (!n)
 		return;
 	if (node_is_virtual(n) ||
-	    (space_is_snapshot(&r->fs->st.spaces[n->space]) && n->attr.stamp_ns)) {
+	    (space_is_snapshot(&r->fs->st.spaces[n->space]) && node_brief(&r->fs->nodes, n).stamp_ns)) {
 		req_attr(r, n);
 		return;
 	}

@@ -171,12 +171,21 @@ static bool may_make(struct req *r)
 	return false;
 }
 
+/* r->node becomes the directory. False: replied; the slot may be another
+ * worker's by then, so r is not touched any more. */
+static bool begin_in(struct req *r, fuse_ino_t parent)
+{
+	struct node *n = req_node(r, parent);
+	if (n)
+		r->node = n;
+	return n;
+}
+
 static struct req *make_begin(fuse_req_t fr, fuse_ino_t parent, const char *name)
 {
 	struct req *r = op_begin(fr);
 	r->name = name;
-	r->node = req_node(r, parent);
-	return r->node && may_make(r) ? r : NULL;
+	return begin_in(r, parent) && may_make(r) ? r : NULL;
 }
 
 void op_create(fuse_req_t fr, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
@@ -213,8 +222,7 @@ void op_mkdir(fuse_req_t fr, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	struct req *r = op_begin(fr);
 	r->name = name;
-	r->node = req_node(r, parent);
-	if (!r->node)
+	if (!begin_in(r, parent))
 		return;
 	if (r->node->kind == NODE_SNAPDIR) {
 		ctl_snapshot_create(r);
@@ -233,8 +241,7 @@ void op_symlink(fuse_req_t fr, const char *target, fuse_ino_t parent, const char
 	struct req *r = op_begin(fr);
 	r->name = name;
 	r->name2 = target;
-	r->node = req_node(r, parent);
-	if (!r->node)
+	if (!begin_in(r, parent))
 		return;
 	if (r->node->kind == NODE_ROOT || r->node->kind == NODE_CLONEDIR) {
 		clone_by_link(r);
@@ -445,8 +452,7 @@ void op_rmdir(fuse_req_t fr, fuse_ino_t parent, const char *name)
 {
 	struct req *r = op_begin(fr);
 	r->name = name;
-	r->node = req_node(r, parent);
-	if (!r->node)
+	if (!begin_in(r, parent))
 		return;
 	if (r->node->kind == NODE_SNAPDIR) {
 		ctl_snapshot_delete(r);

@@ -137,8 +137,10 @@ static const char *kind_of(struct fs *fs, struct node *n)
 	};
 	if (node_is_virtual(n))
 		return virt[n->kind];
-	if (!node_is_space_root(fs, n))
-		return n->attr.type == NFSIO_DIR ? "directory" : n->attr.type == NFSIO_LNK ? "symlink" : "file";
+	if (!node_is_space_root(fs, n)) {
+		uint32_t type = node_brief(&fs->nodes, n).type;
+		return type == NFSIO_DIR ? "directory" : type == NFSIO_LNK ? "symlink" : "file";
+	}
 	const struct space *s = &fs->st.spaces[n->space];
 	return space_is_snapshot(s) ? "snapshot" : is_clone(fs, s) ? "clone" : "volume";
 }

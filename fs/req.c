@@ -267,7 +267,7 @@ struct nfsio_call *req_call(struct req *r, enum nfsio_proc proc, struct node *n)
 		c->fh.len = n->fh.len;
 		memcpy(c->fh.data, n->fh.data, n->fh.len);
 	}
-	caller_cred(req_caller(r), n ? (int64_t)n->attr.gid : -1, &c->cred);
+	caller_cred(req_caller(r), n ? (int64_t)node_brief(&r->fs->nodes, n).gid : -1, &c->cred);
 	return c;
 }
 

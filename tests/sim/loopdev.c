@@ -53,7 +53,7 @@ static int run_mkfs(const struct image_kind *kind, const char *image)
 	size_t n = 0;
 	int r;
 
-	for (; kind->mkfs[n] && n < ARRAY_LEN(argv) - 2; n++)
+	for (; n < ARRAY_LEN(argv) - 2 && kind->mkfs[n]; n++)
 		argv[n] = kind->mkfs[n];
 	argv[n++] = image;
 	argv[n] = NULL;

@@ -509,8 +509,7 @@ static void log_lines(void **state)
 	log_set_level(LOG_LV_ERROR);
 	log_warn("not shown");
 	assert_string_equal(logged(out), "");
-	assert_int_equal(log_errno(-EIO, "with a very long tail: %s", memset(big, 'x', sizeof(big) - 1) ? "y" : ""), -EIO);
-	logged(out);
+	memset(big, 'x', sizeof(big) - 1);
 	big[sizeof(big) - 1] = '\0';
 	log_error("%s", big);
 	logged(out);

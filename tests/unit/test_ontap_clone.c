@@ -556,8 +556,8 @@ static void test_delete(void **state)
 		/* a server that lacks the filter, or ignores it */
 		{{IS(""), {GET, "clone.parent_volume.uuid", 400, ERROR(262197)}, {DELETE, "/volumes/", 200, "{}"}}, 0},
 		{{IS(""), {GET, "clone.parent_volume.uuid", 200,
-			  "{\"records\":[{\"name\":\"x\"},{\"name\":\"y\",\"clone\":{\"parent_volume\":{\"uuid\":\"" PARENT_ID
-			  "\"}}}]}"},
+			  "{\"records\":[{\"name\":\"x\"},"
+			  "{\"name\":\"y\",\"clone\":{\"parent_volume\":{\"uuid\":\"" PARENT_ID "\"}}}]}"},
 		  {DELETE, "/volumes/", 200, "{}"}}, 0},
 	};
 	run(t, ARRAY_LEN(t), delete);

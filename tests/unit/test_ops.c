@@ -39,7 +39,7 @@
 #define MIB (1u << 20)
 #define PATIENCE_MS 30000
 
-/* ---- the simulator --------------------------------------------------------------- */
+/* ---- the simulator ------------------------------------------------------------------------ */
 
 static char sim_dir[256], sim_prog[PATH_MAX];
 static int guard_fd = -1;
@@ -104,7 +104,7 @@ static int sim_down(void **state)
 	return 0;
 }
 
-/* ---- the kernel's side -------------------------------------------------------------- */
+/* ---- the kernel's side -------------------------------------------------------------------- */
 
 enum { SENT_MAX = 20000, NODES_MAX = 4096 };
 
@@ -195,7 +195,8 @@ static bool take(int timeout_ms)
 		assert_true(out.unique / 2 <= K.nsent);
 		struct sent *s = &K.sent[out.unique / 2];
 		if (++s->got > s->want)
-			fail_msg("request %u with opcode %u has a reply too many", (unsigned)(out.unique / 2), s->opcode);
+			fail_msg("request %u with opcode %u has a reply too many", (unsigned)(out.unique / 2),
+				 s->opcode);
 		if (K.error)
 			assert_int_equal(K.len, 0);
 		s->err = K.error;
@@ -216,7 +217,9 @@ static int call(uint32_t opcode, uint64_t nodeid, const struct iovec *iov, int n
 	return K.error;
 }
 
-#define VEC(...)      ((struct iovec[]){__VA_ARGS__}), (int)(sizeof((struct iovec[]){__VA_ARGS__}) / sizeof(struct iovec))
+#define VEC(...)                                                                               \
+	((struct iovec[]){__VA_ARGS__}),                                                       \
+		(int)(sizeof((struct iovec[]){__VA_ARGS__}) / sizeof(struct iovec))
 #define RAW(p, n)     {(void *)(uintptr_t)(p), (n)}
 #define ARG(x)        {&(x), sizeof(x)}
 #define STR(s)        {(void *)(uintptr_t)(s), strlen(s) + 1}
@@ -235,7 +238,7 @@ static void counted(uint64_t nodeid)
 	K.count[K.nnodes++] = 1;
 }
 
-/* ---- operations ---------------------------------------------------------------------- */
+/* ---- operations --------------------------------------------------------------------------- */
 
 static struct fuse_entry_out last;
 
@@ -377,7 +380,7 @@ static void want(int got, int expected, const char *what)
 #define OK(call_) want(call_, 0, #call_)
 #define ERR(e, call_) want(call_, e, #call_)
 
-/* ---- a mount ----------------------------------------------------------------------------- */
+/* ---- a mount ------------------------------------------------------------------------------ */
 
 static void ready(void *priv)
 {
@@ -557,7 +560,7 @@ static int mount_tight(void **state)
 	return 0;
 }
 
-/* ---- the tree that tests work on ------------------------------------------------------------ */
+/* ---- the tree that tests work on ---------------------------------------------------------- */
 
 enum place { ROOT, VOL, DIR_, FILE_, SNAPDIR, SNAP, SDIR, SFILE, CLONES, ONTAP, STAT, GONE, NPLACES };
 static const char *const place_name[NPLACES] = {
@@ -613,7 +616,7 @@ static void plant(void)
 	T.at[GONE] = 0x7f00000005ull;
 }
 
-/* ---- the table --------------------------------------------------------------------------------- */
+/* ---- the table ---------------------------------------------------------------------------- */
 
 static char name256[257];
 #define NO_FH 0x123400000077ull
@@ -644,7 +647,8 @@ static int t_truncate(uint64_t at)
 }
 static int t_utimes(uint64_t at)
 {
-	return do_setattr(at, &(struct fuse_setattr_in){.valid = FATTR_MTIME | FATTR_MTIME_NOW | FATTR_ATIME, .atime = 5});
+	struct fuse_setattr_in in = {.valid = FATTR_MTIME | FATTR_MTIME_NOW | FATTR_ATIME, .atime = 5};
+	return do_setattr(at, &in);
 }
 static int t_readlink(uint64_t at) { return call(FUSE_READLINK, at, NULL, 0); }
 static int t_fifo(uint64_t at) { return do_mknod(at, fresh("fifo"), S_IFIFO | 0600); }
@@ -809,7 +813,8 @@ static const struct {
 	{"MKDIR", t_mkdir, {EPERM, 0, 0, ENOTDIR, 0, EROFS, EROFS, EROFS, 0, EPERM, EPERM, ESTALE}},
 	{"MKDIR, a long name", t_mkdir_long, ALL(LONG, ESTALE)},
 	{"SYMLINK", t_symlink, {EPERM, 0, 0, ENOTDIR, EPERM, EROFS, EROFS, EROFS, EPERM, EPERM, EPERM, ESTALE}},
-	{"SYMLINK, a long name", t_symlink_long, {ANY, LONG, LONG, LONG, LONG, LONG, LONG, LONG, ANY, LONG, LONG, ESTALE}},
+	{"SYMLINK, a long name", t_symlink_long,
+	 {ANY, LONG, LONG, LONG, LONG, LONG, LONG, LONG, ANY, LONG, LONG, ESTALE}},
 	{"CREATE", t_create, {EPERM, 0, 0, ENOTDIR, EPERM, EROFS, EROFS, EROFS, EPERM, EPERM, EPERM, ESTALE}},
 	{"CREATE, a long name", t_create_long, ALL(LONG, ESTALE)},
 	{"UNLINK of nothing", t_unlink,
@@ -897,7 +902,7 @@ static void every_operation_everywhere(void **state)
 	assert_int_equal(wrong, 0);
 }
 
-/* ---- beginning ---------------------------------------------------------------------------------- */
+/* ---- beginning ---------------------------------------------------------------------------- */
 
 static void what_init_agrees_on(void **state)
 {
@@ -931,7 +936,7 @@ static void what_init_agrees_on(void **state)
 	assert_memory_equal(K.fs->st.head->init_out, &K.init, sizeof(K.init));
 }
 
-/* ---- file data ------------------------------------------------------------------------------------- */
+/* ---- file data ---------------------------------------------------------------------------- */
 
 static uint8_t block[MIB + 4096];
 
@@ -1052,7 +1057,7 @@ static void opened_file_was_removed(void **state)
 	OK(do_remove(FUSE_RMDIR, T.at[VOL], T.top)); /* nothing of ours is left behind */
 }
 
-/* ---- names -------------------------------------------------------------------------------------------- */
+/* ---- names -------------------------------------------------------------------------------- */
 
 static void names_that_are_there(void **state)
 {
@@ -1118,7 +1123,7 @@ static void names_that_are_there(void **state)
 	ERR(EPERM, do_rename(FUSE_ROOT_ID, "imagenet", FUSE_ROOT_ID, "x", 0));
 }
 
-/* ---- directories --------------------------------------------------------------------------------------- */
+/* ---- directories -------------------------------------------------------------------------- */
 
 struct listing {
 	uint32_t n, dots;
@@ -1297,7 +1302,7 @@ static void listings_of_what_is_ours(void **state)
 	assert_int_equal(find(&l, ".clones") >= 0, visible);
 }
 
-/* ---- snapshots -------------------------------------------------------------------------------------------- */
+/* ---- snapshots ---------------------------------------------------------------------------- */
 
 static void frozen_is_frozen(void **state)
 {
@@ -1480,7 +1485,7 @@ static void snapshots_that_cannot_be_entered(void **state)
 	ERR(ESTALE, do_getattr(node, NULL));
 }
 
-/* ---- people -------------------------------------------------------------------------------------------------- */
+/* ---- people ------------------------------------------------------------------------------- */
 
 static void other_people(void **state)
 {
@@ -1522,7 +1527,7 @@ static void other_people(void **state)
 	OK(do_release(FUSE_RELEASE, node, fh));
 }
 
-/* ---- extended attributes ------------------------------------------------------------------------------------------ */
+/* ---- extended attributes ------------------------------------------------------------------ */
 
 static void xattr_sizes(void **state)
 {
@@ -1566,7 +1571,7 @@ static void xattr_sizes(void **state)
 	assert_memory_equal(K.buf, "ontap://svm1/", 13);
 }
 
-/* ---- what a kernel would not send ------------------------------------------------------------------------------------ */
+/* ---- what a kernel would not send --------------------------------------------------------- */
 
 static void odd_requests(void **state)
 {
@@ -1601,8 +1606,8 @@ static void odd_requests(void **state)
 			assert_int_equal(K.len, 0);
 		}
 		/* Offsets that nobody gave out. */
-		static const uint64_t offs[] = {3, 1ull << 61, 1ull << 62, (1ull << 62) + 5, 3ull << 61, (3ull << 61) + 9,
-						INT64_MAX};
+		static const uint64_t offs[] = {3, 1ull << 61, 1ull << 62, (1ull << 62) + 5,
+						3ull << 61, (3ull << 61) + 9, INT64_MAX};
 		for (size_t o = 0; o < ARRAY_LEN(offs); o++)
 			if (do_read(FUSE_READDIR, node, fh, offs[o], 4096) == 0)
 				assert_true(K.len <= 4096);
@@ -1712,7 +1717,7 @@ static void verbs_are_not_interrupted(void **state)
 	OK(do_lookup(T.at[SNAPDIR], name));
 }
 
-/* ---- a crowd ------------------------------------------------------------------------------------------------------------ */
+/* ---- a crowd ------------------------------------------------------------------------------ */
 
 /* Many more at once than may be at work, small and large ones, on two workers:
  * some are parked, all are answered, with what belongs to them. */
@@ -1783,7 +1788,7 @@ static void parked_and_interrupted(void **state)
 	OK(t_open(T.at[SFILE]));
 }
 
-/* ---- the end ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------------------------ */
 
 /* fs_stop while requests are under way: they are answered first. */
 static void stops_with_requests_out(void **state)

@@ -8,7 +8,7 @@ import ontapfs_test as t
 
 t.need("ganesha.nfsd", "mkfs.xfs")
 
-SNAPSHOTS = 8
+SNAPSHOTS = 5
 stop = threading.Event()
 rounds = [0]
 

@@ -272,11 +272,10 @@ static int apply(char err[ERR_LEN])
 	AUTO_FREE char *exports = NULL;
 	int r = picture_load(k.dir, &p);
 
-	if (r == 0) {
+	if (r == 0)
 		exports = picture_exports(&p, NULL);
-		r = exports ? 0 : -ENOMEM;
-	}
-	if (r < 0) {
+	if (!exports) {
+		r = r < 0 ? r : -ENOMEM;
 		snprintf(err, ERR_LEN, "cannot read the state: %s", strerror(-r));
 		picture_free(&p);
 		return r;
