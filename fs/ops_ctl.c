@@ -178,11 +178,12 @@ static void create_send(struct req *r)
 void ctl_snapshot_create(struct req *r)
 {
 	r->verb = 1 + FS_SNAPSHOT_CREATE;
-	if (r->name[0] == '@' || !good_name(r, r->name)) {
-		if (r->name[0] == '@')
-			req_refuse(r, -EINVAL, "names that begin with '@' are links made by ontapfs");
+	if (r->name[0] == '@') {
+		req_refuse(r, -EINVAL, "names that begin with '@' are links made by ontapfs");
 		return;
 	}
+	if (!good_name(r, r->name))
+		return;
 	if (!ctl_allowed(r, FS_SNAPSHOT_CREATE))
 		return;
 	if (!req_was_sent(r))

@@ -22,6 +22,7 @@
 #include "fs/fs_i.h"
 
 /* Not in the headers of every kernel that we build on; fixed protocol numbers. */
+#define INIT_FLAG_PARALLEL_DIROPS   (1u << 18)
 #define INIT_FLAG_KILLPRIV_V2       (1u << 28)
 #define INIT_FLAG_EXT               (1u << 30)
 #define INIT_FLAG2_DIRECT_IO_MMAP   (1u << 4) /* bit 36 */
@@ -48,8 +49,9 @@ static ssize_t init_reply(struct fs *fs, int fd, struct iovec *iov, int count)
 		(const void *)(h->init + sizeof(struct fuse_in_header));
 	if (count == 2 && iov[1].iov_len == sizeof(struct fuse_init_out)) {
 		struct fuse_init_out *out = iov[1].iov_base;
-		if (in->flags & INIT_FLAG_KILLPRIV_V2)
-			out->flags |= INIT_FLAG_KILLPRIV_V2;
+		/* Wanted by libfuse, but forgotten in its answer: lookups of one directory
+		 * then do not wait for each other. */
+		out->flags |= in->flags & (INIT_FLAG_PARALLEL_DIROPS | INIT_FLAG_KILLPRIV_V2);
 		if ((in->flags & INIT_FLAG_EXT) && (in->flags2 & INIT_FLAG2_DIRECT_IO_MMAP)) {
 			out->flags |= INIT_FLAG_EXT;
 			out->flags2 |= INIT_FLAG2_DIRECT_IO_MMAP;
@@ -392,7 +394,8 @@ static void signal_look(struct ev_timer *t)
 	bool more = false;
 	for (uint32_t i = 0; i < p->nsmall + p->nlarge; i++) {
 		struct req *r = &p->reqs[i];
-		if (r->interrupted && r->w == w && r->unique)
+		/* In this order: what is at work and ours stays ours while we look. */
+		if (r->unique && atomic_load(&r->owner) == w && r->interrupted)
 			more |= look_at_signal(r);
 	}
 	if (more)
@@ -443,7 +446,9 @@ static void interrupt(struct worker *w, uint64_t own_unique, uint64_t unique)
 		struct worker *o = &w->fs->worker[i];
 		if (o->reading && atomic_load(&o->reading->unique) == unique) {
 			atomic_store(&o->reading_interrupted, unique);
-			return;
+			if (atomic_load(&o->reading->unique) == unique)
+				return;
+			break; /* it got its slot just now: the kernel shall say it again */
 		}
 	}
 	/* Read by another worker a moment ago, or answered already: the kernel

@@ -297,6 +297,30 @@ def rest_snapshot_delete(name, volume="project1", sim=None):
                                                              rest_snapshots(volume, sim)[name]), None, sim)
 
 
+def rest_volume(name, sim=None):
+    """A volume's record as ONTAP has it, or None."""
+    recs = rest("GET", "/storage/volumes?name=%s&fields=*,nas.path,nas.export_policy.name,clone" % name,
+                sim=sim)[1]["records"]
+    return recs[0] if recs else None
+
+
+def rest_volumes(sim=None):
+    """Names of the volumes that ONTAP has, the SVM's root volume left out."""
+    recs = rest("GET", "/storage/volumes?is_svm_root=false&fields=name", sim=sim)[1]["records"]
+    return sorted(r["name"] for r in recs)
+
+
+def rest_clone_create(name, snapshot, volume="project1", sim=None):
+    rest_job("POST", "/storage/volumes", {
+        "name": name, "svm": {"name": "svm1"}, "nas": {"path": "/" + name},
+        "clone": {"is_flexclone": True, "parent_volume": {"name": volume}, "parent_snapshot": {"name": snapshot}}}, sim)
+
+
+def rest_volume_delete(name, sim=None):
+    """For good: it does not wait in the recovery queue, where it would keep its base busy."""
+    rest_job("DELETE", "/storage/volumes/%s?force=true" % volume_uuid(name, sim), None, sim)
+
+
 def store(volume="project1", snapshot=None, sim=None):
     """Directory of a volume behind the server: what happens there, another client did."""
     which = volume if snapshot is None else "%s@%s" % (volume, snapshot)
@@ -503,6 +527,34 @@ def drop(path):
     run("rmdir", path)
 
 
+def clone_name(name=""):
+    """Name for a clone of this case: letters, digits and '_' only."""
+    return re.sub(r"[^A-Za-z0-9]", "_", SNAP) + name
+
+
+@contextlib.contextmanager
+def clones():
+    """Ends with the deletion of this case's clones in the shared fixture, and of
+    the snapshots that ONTAP made as a base for clones of now."""
+    try:
+        yield
+    finally:
+        # Clones of clones go first; each turn frees some.
+        for _ in range(10):
+            for name in [n for n in rest_volumes() if n.startswith(clone_name())]:
+                with contextlib.suppress(Failed):
+                    rest_volume_delete(name)
+        eq([n for n in rest_volumes() if n.startswith(clone_name())], [], "clones that could not be deleted")
+        for name in rest_snapshots():
+            if name.startswith("clone_" + clone_name()):
+                rest_snapshot_delete(name)
+
+
+def audit_records(path):
+    """The records of an audit log."""
+    return [json.loads(line) for line in read(path).decode().splitlines()]
+
+
 def tail(path, lines=25):
     try:
         with open(path, "rb") as f:
@@ -513,7 +565,7 @@ def tail(path, lines=25):
 
 
 def pids_of(tag):
-    """Processes whose environment carries tag: [(pid, command line)]."""
+    """Processes whose environment has NAME=VALUE: [(pid, command line)]."""
     out = []
     for d in os.listdir("/proc"):
         if not d.isdigit() or int(d) == os.getpid():
@@ -521,7 +573,7 @@ def pids_of(tag):
         try:
             with open("/proc/%s/environ" % d, "rb") as f:
                 env = f.read()
-            if tag.encode() in env:
+            if b"\0" + tag.encode() + b"\0" in b"\0" + env + b"\0":
                 with open("/proc/%s/cmdline" % d, "rb") as f:
                     cmd = f.read().replace(b"\0", b" ").decode(errors="replace").strip()
                 if cmd:

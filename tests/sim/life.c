@@ -162,8 +162,6 @@ static const char *changed_option(sqlite3 *db, const struct up_options *o)
 		return "nfs_port";
 	if (o->version && version && strcmp(o->version, version) != 0)
 		return "version";
-	if (o->nfs && strcmp(o->nfs, nfs_server(db, o)) != 0)
-		return "nfs";
 	return NULL;
 }
 
@@ -353,9 +351,14 @@ static int up_locked(const char *dir, const struct up_options *opt)
 	if (running == (int)ARRAY_LEN(faces) && store_is_up(dir)) {
 		const char *key = NULL;
 
-		if (db_open_ro(dir, &db) == 0)
+		r = db_open_ro(dir, &db);
+		if (r == 0)
+			r = check_server(dir, db, opt);
+		if (r == 0)
 			key = changed_option(db, opt);
 		sqlite3_close(db);
+		if (r < 0)
+			return -1;
 		if (key)
 			return sim_err("cannot change %s of a running simulator; run 'ontapsim down %s' first",
 			               key, dir);

@@ -7,7 +7,7 @@ import signal
 import time
 import ontapfs_test as t
 
-SECONDS, WORKERS = 7, 4
+SECONDS, WORKERS = 6, 4
 libc = t.libc
 
 

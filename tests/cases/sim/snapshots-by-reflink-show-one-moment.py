@@ -8,41 +8,39 @@ import ontapfs_test as t
 
 t.need("ganesha.nfsd", "mkfs.xfs")
 
-SNAPSHOTS = 5
+SNAPSHOTS, PLACES = 6, 8
 stop = threading.Event()
 rounds = [0]
 
 
 def writer(top):
-    """Counts in one file after the other: each may be at most one behind the one before it."""
-    fds = [os.open("%s/%02d" % (top, i), os.O_CREAT | os.O_RDWR) for i in range(8)]
+    """Counts by the size of one file after the other, each change answered before the next: no file is ahead of
+    the one before it, or more than one behind."""
     while not stop.is_set():
         rounds[0] += 1
-        for fd in fds:
-            os.pwrite(fd, b"%08d" % rounds[0], 0)
-            os.fsync(fd)
-    for fd in fds:
-        os.close(fd)
+        for i in range(PLACES):
+            os.truncate("%s/%d/count" % (top, i), rounds[0])
 
 
 with t.own_sim("--nfs=ganesha") as sim, t.Gateway(sim.backend, t.WORK + "/mnt") as gw:
-    top = gw.mnt + "/project1/d"
-    os.mkdir(top)
-    # Between the first and the last file the copying has much to do.
-    for i in range(1000):
-        t.write("%s/%02d-%d" % (sim.path() + "/d", i % 8, i), "x" * 5000)
-    th = threading.Thread(target=writer, args=(top,))
+    behind = sim.path() + "/d"
+    # Between the first and the last of them the copying has much to do.
+    for i in range(PLACES):
+        os.makedirs("%s/%d" % (behind, i))
+        t.write("%s/%d/count" % (behind, i), "")
+        for j in range(200):
+            t.write("%s/%d/%d" % (behind, i, j), "x")
+    th = threading.Thread(target=writer, args=(gw.mnt + "/project1/d",))
     th.start()
     try:
-        t.wait_for(lambda: rounds[0] > 3, "the writer")
         for s in range(SNAPSHOTS):
             before = rounds[0]
+            t.wait_for(lambda: rounds[0] > before + 2, "the writer goes on")
             os.mkdir(gw.mnt + "/project1/.snapshots/s%d" % s)
-            t.wait_for(lambda: rounds[0] > before + 2, "the writer goes on after a snapshot")
     finally:
         stop.set()
         th.join()
     for s in range(SNAPSHOTS):
         d = sim.path("project1", "s%d" % s) + "/d"
-        n = [int(t.read("%s/%02d" % (d, i))) for i in range(8)]
-        t.ok(n == sorted(n, reverse=True) and n[0] - n[-1] <= 1, "snapshot %d shows more than one moment: %s" % (s, n))
+        n = [os.stat("%s/%d/count" % (d, i)).st_size for i in range(PLACES)]
+        t.ok(n[0] > 0 and n == sorted(n, reverse=True) and n[0] - n[-1] <= 1, "snapshot %d: %s" % (s, n))

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Volumes mounted inside of others at paths with one last component: each link leads to the right volume."""
 # needs: own-mount
+# not-on: ganesha (its NFSv3 shows no other volume at a junction)
 import os
 import ontapfs_test as t
 
@@ -18,9 +19,9 @@ with t.own_sim() as sim:
         with t.Gateway(sim.backend, t.WORK + "/mnt-" + order[0].replace("/", "-")) as gw:
             for junction in order:
                 path = gw.mnt + "/" + junction
-                t.eq(os.readlink(path), "../" + want[junction], "target of " + junction)
+                t.ok(os.path.islink(path), junction + " is a link")
+                t.eq(os.path.realpath(path), gw.mnt + "/" + want[junction], "target of " + junction)
                 t.eq(t.read(path + "/marker"), b"this is " + want[junction].encode(), "bytes through " + junction)
-                t.ok(os.path.samefile(path, gw.mnt + "/" + want[junction]), junction + " leads to the root")
             for name in at:
                 t.eq(t.read("%s/%s/marker" % (gw.mnt, name)), b"this is " + name.encode(), "bytes of " + name)
             with os.scandir(gw.mnt + "/vola") as it:

@@ -109,7 +109,8 @@ static void note(struct child *c, const char *line)
 	/* No message bus is wanted, and the one it does not find here is no news. */
 	if (strstr(text, ":DBUS :"))
 		return;
-	if (strstr(text, ":FATAL :") || strstr(text, ":CRIT :") || strstr(text, ":MAJ :") || text == line)
+	if (!*c->complaint && !strstr(text, ":NFS CB :") &&
+	    (strstr(text, ":FATAL :") || strstr(text, ":CRIT :") || strstr(text, ":MAJ :") || text == line))
 		snprintf(c->complaint, sizeof(c->complaint), "%s", text);
 	sim_log("ganesha %s: %s", c->address, text);
 }

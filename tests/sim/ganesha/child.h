@@ -18,7 +18,7 @@ struct child {
 	bool refused;     /* one of them went wrong */
 	size_t len;
 	char line[2048];
-	char complaint[256]; /* the last serious one */
+	char complaint[256]; /* the first serious one */
 };
 
 /* Starts it; "ready" comes by child_read.  0 or -errno. */

@@ -229,7 +229,7 @@ char *picture_exports(const struct picture *p, const struct picture *also)
 	return NULL;
 }
 
-char *picture_core(const struct picture *p, const char *address, const char *exports_path)
+char *picture_core(const struct picture *p, const char *address, const char *exports)
 {
 	/* Names and attributes are asked of the file system every time: several
 	 * servers and the simulator's own commands change it. */
@@ -246,6 +246,6 @@ char *picture_core(const struct picture *p, const char *address, const char *exp
 	               "  Attr_Expiration_Time = 0;\n"
 	               "}\n"
 	               "LOG { Default_Log_Level = EVENT; }\n"
-	               "%%include \"%s\"\n",
-	               address, p->nfs_port, p->mnt_port, exports_path);
+	               "%%include %s\n",
+	               address, p->nfs_port, p->mnt_port, exports);
 }

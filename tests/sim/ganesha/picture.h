@@ -44,9 +44,9 @@ void picture_free(struct picture *p);
  * same export.  Freed by the caller. */
 char *picture_exports(const struct picture *p, const struct picture *also);
 
-/* All but the exports for the server at an address: names the file with them.
- * Freed by the caller. */
-char *picture_core(const struct picture *p, const char *address, const char *exports_path);
+/* All but the exports for the server at an address; exports is the name of the file
+ * with them, in the same folder.  Freed by the caller. */
+char *picture_core(const struct picture *p, const char *address, const char *exports);
 
 /* Does p lack an export of old, so that it has to go first? */
 bool picture_drops(const struct picture *p, const struct picture *old);

@@ -27,6 +27,7 @@
 #define REREAD_MS    5000
 #define STOP_MS      10000
 #define PORTMAP_PATH "/run/rpcbind.sock"
+#define EXPORTS      "ganesha.conf"
 #define ERR_LEN      512
 
 struct client {
@@ -163,7 +164,7 @@ static int write_run(const char *name, const char *text)
 /* Writes the exports and lets every server read them. */
 static bool reread(const char *exports)
 {
-	if (write_run("ganesha.conf", exports) < 0)
+	if (write_run(EXPORTS, exports) < 0)
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(k.child); i++) {
 		k.child[i].rereads = 0;
@@ -204,15 +205,13 @@ static struct child *child_at(const char *address)
 /* One Ganesha for each LIF that is up, no other. */
 static int start_missing(const struct picture *p, char err[ERR_LEN])
 {
-	AUTO_FREE char *exports = sim_fmt("%s/run/ganesha.conf", k.dir);
-
 	for (size_t i = 0; i < ARRAY_LEN(k.child); i++)
 		if (k.child[i].pid && !has_lif(p, k.child[i].address))
 			child_kill(k.dir, &k.child[i]);
 	for (size_t i = 0; i < p->nlifs; i++) {
 		AUTO_FREE char *name = sim_fmt("ganesha.%s.conf", p->lifs[i]);
 		AUTO_FREE char *config = sim_fmt("%s/run/%s", k.dir, name);
-		AUTO_FREE char *core = picture_core(p, p->lifs[i], exports);
+		AUTO_FREE char *core = picture_core(p, p->lifs[i], EXPORTS);
 		struct child *c;
 		int r;
 
@@ -283,7 +282,7 @@ static int apply(char err[ERR_LEN])
 	view_apply(k.dir, &p);
 	r = k.exports ? change_exports(&p, exports, err) : 0;
 	if (r == 0)
-		r = write_run("ganesha.conf", exports);
+		r = write_run(EXPORTS, exports);
 	if (r == 0)
 		r = start_missing(&p, err);
 	if (r < 0) {
@@ -304,6 +303,8 @@ static int freeze(struct client *c)
 {
 	if (k.freezer)
 		return -EBUSY;
+	for (size_t i = 0; i < ARRAY_LEN(k.child); i++)
+		k.child[i].stopped = false;
 	signal_all(SIGSTOP);
 	if (!wait_all(is_stopped, STOP_MS)) {
 		signal_all(SIGCONT);
@@ -317,8 +318,6 @@ static int freeze(struct client *c)
 static void thaw(void)
 {
 	k.freezer = NULL;
-	for (size_t i = 0; i < ARRAY_LEN(k.child); i++)
-		k.child[i].stopped = false;
 	signal_all(SIGCONT);
 }
 

@@ -112,11 +112,14 @@ void attr_of(const struct node *n, const struct stat *st, fattr3 *a)
 	a->mtime = time_of(&st->st_mtim);
 	a->ctime = time_of(&st->st_ctim);
 	if (n->snapdir) {
-		/* owner, group and times of the live directory, nobody may write */
+		/* owner and group of the live directory, nobody may write */
 		a->mode = st->st_mode & 0555;
 		a->nlink = 2;
 		a->size = a->used = 4096;
 		a->fileid = attr_snapdir_fileid(n->vol, st->st_ino);
+		a->mtime = time_of(&n->vol->snaps_changed);
+		if (n->vol->snaps_changed.tv_sec >= st->st_ctim.tv_sec)
+			a->ctime = a->mtime;
 	}
 }
 
@@ -172,6 +175,25 @@ static struct timespec time_in(const set_time *t)
 	return ts;
 }
 
+/* Who may write may set the times to now.  The kernel gives that right only for both
+ * at once; a client that truncates sends one of them alone.  May leave the thread
+ * acting as root. */
+static int set_times(int fd, const struct timespec ts[2])
+{
+	int r;
+
+	if (utimensat(fd, "", ts, AT_EMPTY_PATH) == 0)
+		return 0;
+	r = -errno;
+	for (int i = 0; i < 2; i++)
+		if (ts[i].tv_nsec != UTIME_NOW && ts[i].tv_nsec != UTIME_OMIT)
+			return r;
+	if (r != -EPERM || fd_access(fd, W_OK) < 0)
+		return r;
+	cred_root();
+	return utimensat(fd, "", ts, AT_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
 int attr_apply(int fd, int file_fd, const sattr3 *a, bool skip_mode)
 {
 	if (a->size.set_it) {
@@ -202,8 +224,7 @@ int attr_apply(int fd, int file_fd, const sattr3 *a, bool skip_mode)
 		for (int i = 0; i < 2; i++)
 			if (ts[i].tv_nsec > 999999999 && ts[i].tv_nsec != UTIME_NOW && ts[i].tv_nsec != UTIME_OMIT)
 				return -EINVAL;
-		if (utimensat(fd, "", ts, AT_EMPTY_PATH) < 0)
-			return -errno;
+		return set_times(fd, ts);
 	}
 	return 0;
 }

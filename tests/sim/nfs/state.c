@@ -555,6 +555,31 @@ static void link_junctions(struct state *st, const struct state *old)
 	}
 }
 
+static bool same_snaps(const struct volume *a, const struct volume *b)
+{
+	if (a->nsnaps != b->nsnaps)
+		return false;
+	for (size_t i = 0; i < a->nsnaps; i++)
+		if (a->snaps_by_fsid[i]->fsid != b->snaps_by_fsid[i]->fsid ||
+		    strcmp(a->snaps_by_fsid[i]->name, b->snaps_by_fsid[i]->name) != 0)
+			return false;
+	return true;
+}
+
+/* Clients believe what they know of .snapshot until its time changes. */
+static void date_snaps(struct state *st, const struct state *old)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	for (size_t i = 0; i < st->nvols; i++) {
+		struct volume *v = &st->vols[i];
+		const struct volume *was = old ? state_volume(old, v->fsid) : NULL;
+
+		v->snaps_changed = was && same_snaps(was, v) ? was->snaps_changed : now;
+	}
+}
+
 static void collect_roots(struct state *st)
 {
 	st->roots = take(st, sizeof *st->roots * (st->nvols + st->nsnaps));
@@ -598,6 +623,7 @@ int state_load(const char *dir, const struct state *old, struct state **ret, cha
 		return r;
 	}
 	link_junctions(st, old);
+	date_snaps(st, old);
 	collect_roots(st);
 	*ret = st;
 	return 0;

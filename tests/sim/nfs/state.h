@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "tests/sim/nfs/handle.h"
 #include "tests/sim/nfs/policy.h"
@@ -55,6 +56,7 @@ struct volume {
 
 	struct snap **snaps_by_name, **snaps_by_fsid;
 	size_t nsnaps;
+	struct timespec snaps_changed; /* when this server learned of the last change of them */
 };
 
 struct state {
@@ -76,7 +78,7 @@ struct state {
 };
 
 /* Reads DIR/state.db.  old is the state so far (or NULL): a junction whose parent
- * directory was renamed since stays where it was.  0, or -errno explained in err.
+ * directory was renamed since stays where it was, and what changed is dated.  0, or -errno explained in err.
  * fh_init() must have been called. */
 int state_load(const char *dir, const struct state *old, struct state **ret, char *err,
                size_t err_len);
