@@ -330,9 +330,10 @@ static void *control_main(void *arg)
 				next = t;
 		}
 		sweep(c, now);
-		if (!c->undiscovered && !c->catalog_fetching && (atomic_exchange(&c->refresh_now, false) || c->catalog_due_ns <= now))
+		bool idle = !c->undiscovered && !c->catalog_fetching;
+		if (idle && (atomic_exchange(&c->refresh_now, false) || c->catalog_due_ns <= now))
 			catalog_fetch(c);
-		if (!c->undiscovered && !c->catalog_fetching && (!next || c->catalog_due_ns < next))
+		else if (idle && (!next || c->catalog_due_ns < next))
 			next = c->catalog_due_ns;
 		if (notifier_flush(&c->fs->notifier))
 			next = now + 10 * NS_PER_MS;

@@ -1,6 +1,7 @@
 ## make check       build, then unit tests and cases on a real mount (root and /dev/fuse)
 ## make check-ganesha  the cases about files with NFS-Ganesha as the server (nfs-ganesha, nfs-ganesha-vfs, xfsprogs)
 ## make check-unit  unit tests only: no root, no mount
+## make check-vm    on another kernel, in user-mode-linux (root, tun): its NFS client, ontapfs, cases; VM_ARGS=--all
 ## make sanitize    check under ASan and UBSan, unit tests again under TSan
 ## make demo        a guided tour: simulator, mount, snapshots, restore (root); KEEP=1 leaves it up
 # RUN_ARGS go to tests/run:  make check RUN_ARGS='-k snapshot/ -j 1'
@@ -67,6 +68,11 @@ check-ganesha: all
 check-unit: $(UNIT_BIN) $(SAN_PROBE)
 	@$(RUN) --units
 
+# VM_ARGS go to tests/vm/run:  make check-vm VM_ARGS='--parts nfs -k snapshot'
+VM_ARGS ?=
+check-vm: all
+	@tests/vm/run --build $(B) $(VM_ARGS)
+
 # -O1 keeps the instrumented daemon quick enough for the time limits of cases.
 sanitize:
 	$(MAKE) B=build-asan SAN=address,undefined OPT='-O1 -g' check
@@ -75,4 +81,4 @@ sanitize:
 demo:
 	@B=$(B) KEEP=$(KEEP) tests/demo
 
-.PHONY: check check-ganesha check-unit sanitize demo
+.PHONY: check check-ganesha check-unit check-vm sanitize demo

@@ -92,7 +92,14 @@ static int64_t now_ns(void)
 __attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
 {
 	char line[1400];
-	int n = snprintf(line, sizeof(line), "ontapfs-hold: %s: ", h.mountpoint);
+	struct timespec now;
+	struct tm tm;
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	/* as the daemon's lines in the same file */
+	int n = (int)strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &tm);
+	n += snprintf(line + n, sizeof(line) - (size_t)n, ".%03ldZ ontapfs-hold: %s: ", now.tv_nsec / 1000000,
+		      h.mountpoint);
 	va_list ap;
 	va_start(ap, fmt);
 	if (n > 0 && n < (int)sizeof(line) - 1)

@@ -544,6 +544,10 @@ def clones():
             for name in [n for n in rest_volumes() if n.startswith(clone_name())]:
                 with contextlib.suppress(Failed):
                     rest_volume_delete(name)
+            # Those that the mount deleted wait in the recovery queue and hold their base.
+            for r in rest("GET", "/private/cli/volume/recovery-queue?volume=%s*" % clone_name())[1]["records"]:
+                rest("POST", "/private/cli/volume/recovery-queue/purge",
+                     {"vserver": r["vserver"], "volume": r["volume"]}, check=False)
         eq([n for n in rest_volumes() if n.startswith(clone_name())], [], "clones that could not be deleted")
         for name in rest_snapshots():
             if name.startswith("clone_" + clone_name()):

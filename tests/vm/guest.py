@@ -120,6 +120,10 @@ def waits_in(pid):
     return out
 
 
+def size_of(path):
+    return os.path.getsize(path) if path and os.path.exists(path) else 0
+
+
 def tell(count, name, status, said, took, limit):
     """The lines of TAP of one test."""
     if status == 77:
@@ -134,9 +138,10 @@ def tell(count, name, status, said, took, limit):
             say("#   " + line[:300])
 
 
-def main(area, after_first=None):
+def main(area, after_first, log=None):
     """Runs the tests that the command line chooses. after_first() runs here, when
-    the first test had its turn: that one finds things as they were before."""
+    the first test had its turn: that one finds things as they were before. What a
+    failed test added to the log is shown."""
     p = argparse.ArgumentParser()
     p.add_argument("-k", action="append", default=[], metavar="REGEX")
     only = p.parse_args().k
@@ -146,8 +151,12 @@ def main(area, after_first=None):
         if not only or any(re.search(k, name) for k in only):
             count += 1
             say("# begin " + name)
-            begin = time.monotonic()
+            begin, mark = time.monotonic(), size_of(log)
             status, said = one(fn, limit)
+            if status not in (0, 77) and size_of(log) > mark:
+                with open(log, encoding="utf-8", errors="replace") as f:
+                    f.seek(mark)
+                    said += "--- %s\n%s" % (log, f.read()[-3000:])
             tell(count, name, status, said, time.monotonic() - begin, limit)
         if after_first:
             after_first()

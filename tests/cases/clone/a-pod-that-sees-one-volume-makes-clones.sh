@@ -1,9 +1,8 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # From a bind mount of one volume in another mount name space: snapshots are
 # listed and made, clones made and written, all by paths below that volume.
 # needs: own-mount
 # cells: mkdir/snapdir symlink/clonedir mkdir/clonedir rmdir/snapdir
-set -eu
 . "$TOP/tests/lib/common.sh"
 
 own_mount

@@ -1,0 +1,26 @@
+#!/usr/bin/env python3
+"""With the table of inodes full, making a file, a directory or a link fails before anything was made."""
+# needs: own-mount
+import errno
+import os
+import ontapfs_test as t
+
+N = 1300
+
+
+def symlink(path):
+    os.symlink("target", path)
+
+
+with t.own_mount("max_nodes=1024") as (sim, gw):
+    made = 0
+    for i in range(N):
+        make = (lambda p: t.write(p, "new"), os.mkdir, symlink)[i % 3]
+        path = "%s/project1/n%d" % (gw.mnt, i)
+        e = t.errno_of(make, path)
+        t.ok(e in (0, errno.ENFILE), "making number %d: %s" % (i, t.name_of(e)))
+        t.eq(os.path.lexists("%s/n%d" % (sim.path(), i)), e == 0, "number %d at the server" % i)
+        made += not e
+    print("%d of %d were made" % (made, N))
+    t.ok(made > 500, "only %d were made" % made)
+    t.eq(len(os.listdir(gw.mnt + "/project1")), made, "names in the listing")
