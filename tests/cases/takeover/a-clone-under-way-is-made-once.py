@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""The daemon is killed while ONTAP makes or deletes clones and volumes: the commands succeed, each is made and deleted once, and recorded."""
+"""The daemon is killed while ONTAP makes clones and volumes: the commands succeed, each is made once and recorded once."""
 # needs: own-mount
+# cells: takeover mkdir/root symlink/root symlink/clonedir mkdir/clonedir
 # log-ok: killed by signal 9|died of signal 9
 # time-limit: 120
 import os
@@ -22,7 +23,7 @@ def finished(p):
     t.eq((p.returncode, out + err), (0, ""), " ".join(p.args))
 
 
-with t.own_mount(ALLOW, "audit_log=" + AUDIT, sim_args=("--size", "64G")) as (sim, gw):
+with t.own_mount(ALLOW, "audit_log=" + AUDIT) as (sim, gw):
     t.write(gw.mnt + "/project1/f", "base")
     os.mkdir(gw.mnt + "/project1/.snapshots/s")
     t.run(t.ONTAPSIM, "ctl", sim.dir, "job", "delay", "700")
@@ -40,11 +41,3 @@ with t.own_mount(ALLOW, "audit_log=" + AUDIT, sim_args=("--size", "64G")) as (si
         t.eq([(r["result"], r["object"]) for r in recs], [("ok", v["uuid"])], "audit records of " + name)
         t.ok(recs[0]["request"] in v["comment"], "request of %s in %r" % (name, v["comment"]))
     t.eq(len([s for s in t.rest_snapshots(sim=sim.dir) if s.startswith("clone_of_now")]), 1, "bases made for the clone of now")
-    os.unlink(gw.mnt + "/at_root/f")
-    p = begin(gw, "rmdir", "project1/.clones/at_root")
-    gw.replace_daemon()
-    finished(p)
-    t.eq(t.rest_volume("at_root", sim.dir), None, "the deleted clone")
-    recs = [r for r in t.audit_records(AUDIT) if r["name"] == "at_root" and r["verb"] == "clone.delete"]
-    t.eq([r["result"] for r in recs], ["ok"], "audit records of the deletion")
-    t.eq(sorted(os.listdir(gw.mnt + "/project1/.clones")), ["in_clones", "of_now"], "clones")
