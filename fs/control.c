@@ -289,9 +289,11 @@ static int64_t inbox_wait(struct control *c, int64_t now)
 	return now + NS_PER_SEC;
 }
 
-/* 90 % of the inodes are taken: entries of volumes and snapshots are dropped,
- * and with them the kernel gives up whole trees that nobody uses. */
-#define SWEEP_NS (5 * NS_PER_SEC)
+/* The table of inodes is full and somebody waits: entries of volumes and
+ * snapshots are dropped, and with them the kernel gives up what nobody uses in
+ * those trees. A process that stands inside loses its getcwd(3) by that, so it
+ * is the last resort; from 90 % on, zero timeouts have let most go already. */
+#define SWEEP_NS (NS_PER_SEC / 4)
 
 static void sweep_one(uint32_t idx, void *priv)
 {
@@ -301,14 +303,19 @@ static void sweep_one(uint32_t idx, void *priv)
 	notify_entry(&fs->notifier, parent, s->name);
 }
 
-static void sweep(struct control *c, int64_t now)
+/* Returns when to look again, or 0. */
+static int64_t sweep(struct control *c, int64_t now)
 {
-	if (!nodes_scarce(&c->fs->nodes) || now - c->swept_ns < SWEEP_NS)
-		return;
+	if (!atomic_load(&c->sweep_now))
+		return 0;
+	if (now - c->swept_ns < SWEEP_NS)
+		return c->swept_ns + SWEEP_NS;
+	atomic_store(&c->sweep_now, false);
 	c->swept_ns = now;
-	log_warn("the table of inodes is over 90 %% full (max_nodes %u): the kernel is asked to forget",
+	log_warn("the table of inodes is full (max_nodes %u): the kernel is asked to forget",
 		 c->fs->st.max_nodes);
 	space_each(&c->fs->spaces, sweep_one, c->fs);
+	return 0;
 }
 
 static void *control_main(void *arg)
@@ -329,7 +336,9 @@ static void *control_main(void *arg)
 			if (t && (!next || t < next))
 				next = t;
 		}
-		sweep(c, now);
+		t = sweep(c, now);
+		if (t && (!next || t < next))
+			next = t;
 		bool idle = !c->undiscovered && !c->catalog_fetching;
 		if (idle && (atomic_exchange(&c->refresh_now, false) || c->catalog_due_ns <= now))
 			catalog_fetch(c);
@@ -469,6 +478,12 @@ void control_submit(struct control *c, struct ctl_msg *m)
 	list_append(&c->inbox, &m->link);
 	pthread_mutex_unlock(&c->inbox_lock);
 	ontap_wakeup(c->o);
+}
+
+void control_sweep(struct control *c)
+{
+	if (!atomic_exchange(&c->sweep_now, true))
+		ontap_wakeup(c->o);
 }
 
 void control_refresh(struct control *c)

@@ -106,6 +106,8 @@ void control_verify_gone(struct control *c, const struct uuid *volume, const str
 /* Any thread. The message comes back through done on m->home's thread. */
 void control_submit(struct control *c, struct ctl_msg *m);
 void control_refresh(struct control *c);
+/* Has the kernel forget what nobody uses. Any thread. */
+void control_sweep(struct control *c);
 /* Age in ns after which a list of snapshots is asked for again. */
 int64_t control_snapshot_age(const struct control *c);
 

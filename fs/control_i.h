@@ -37,7 +37,7 @@ struct control {
 	pthread_t thread;
 	bool started;
 	_Atomic bool stopping;
-	_Atomic bool refresh_now;
+	_Atomic bool refresh_now, sweep_now;
 
 	pthread_mutex_t inbox_lock;
 	struct list inbox;        /* messages; under inbox_lock */

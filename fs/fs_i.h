@@ -18,6 +18,8 @@ struct worker {
 	struct state_slot *reading;
 	_Atomic uint64_t reading_interrupted; /* unique of a request that got a signal there */
 	struct req *current;       /* being decoded by libfuse */
+	struct list starved;       /* requests that wait for a free inode record */
+	struct ev_timer starve_timer;
 	struct ev_timer signal_timer; /* while a request of ours is interrupted */
 	struct ev_msg wake;        /* start work again: a slot was freed, or stop */
 	_Atomic bool wake_posted;
@@ -78,6 +80,9 @@ void worker_stop(struct worker *w);
 void session_replay(struct fs *fs);
 /* Processes one whole request that lies in `slot` of the pool. */
 void worker_process(struct worker *w, struct req *r);
+/* The table of inodes is full: has the kernel give some back, and runs again(r)
+ * when there is room; ENFILE after STARVE_NS. */
+void worker_starve(struct req *r, void (*again)(struct req *r));
 /* A slot was freed: lets parked requests and a paused device go on. */
 void worker_slot_freed(struct worker *w, struct req *r);
 void fs_end(struct fs *fs, enum fs_end how);

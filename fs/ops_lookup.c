@@ -39,7 +39,7 @@ static mode_t type_bits(uint32_t type)
 
 static void stat_virtual(struct fs *fs, struct node *n, struct stat *st)
 {
-	const struct space *s = n->space ? &fs->st.spaces[n->space] : NULL;
+	const struct space *s = &fs->st.spaces[n->space]; /* 0: the tree itself, all zero */
 	struct timespec when = clock_to_ts(fs->started_ns);
 	st->st_mode = S_IFDIR | 0755;
 	st->st_nlink = 1;
@@ -153,6 +153,15 @@ static void reply_junction(struct req *r)
 		req_refuse(r, -ENOENT, "%s is a junction of a volume that is not in the catalog", r->name);
 }
 
+static void found(struct req *r, const struct nfsio_fh *fh, const struct nfsio_attr *a, int64_t stamp);
+
+static void found_again(struct req *r)
+{
+	const struct nfsio_attr a = r->attr;
+	const struct nfsio_fh fh = r->fh;
+	found(r, &fh, &a, r->attr_stamp);
+}
+
 static void found(struct req *r, const struct nfsio_fh *fh, const struct nfsio_attr *a, int64_t stamp)
 {
 	const struct space *s = &r->fs->st.spaces[r->node->space];
@@ -162,10 +171,14 @@ static void found(struct req *r, const struct nfsio_fh *fh, const struct nfsio_a
 		return;
 	}
 	struct node *n = req_make_node(r, r->node->space, fh, a, stamp);
-	if (n)
+	if (n) {
 		req_entry(r, n, -1);
-	else
-		req_refuse(r, -ENFILE, "the table of inodes is full (max_nodes)");
+		return;
+	}
+	r->fh = *fh;
+	r->attr = *a;
+	r->attr_stamp = stamp;
+	worker_starve(r, found_again);
 }
 
 static void late_attr_done(struct nfsio_call *c)

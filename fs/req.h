@@ -71,6 +71,7 @@ struct req {
 	void *extra;               /* malloc'ed by the operation, freed with the request */
 	void *getter;              /* the same, for a GETXATTR that walks a path */
 	void (*then)(struct req *r, uint32_t value); /* continuation of a shared step */
+	void (*again)(struct req *r); /* of a request that waits for a free inode record */
 	void (*cancel)(struct req *r); /* how to end what runs besides `call`, or NULL */
 };
 

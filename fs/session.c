@@ -332,6 +332,52 @@ static struct req *unpark(struct worker *w, bool large)
 	return r;
 }
 
+/* ---- when the table of inodes is full ------------------------------------------------ */
+
+#define STARVE_LOOK_NS (20 * NS_PER_MS)
+#define STARVE_NS      (5 * NS_PER_SEC)
+
+static void starve_cancel(struct req *r)
+{
+	list_remove(&r->link);
+	r->cancel = NULL;
+	req_err(r, -EINTR);
+}
+
+static void starve_look(struct ev_timer *t)
+{
+	struct worker *w = t->ctx;
+	struct list *l, *tmp;
+	int64_t now = clock_now_ns();
+	list_for_each(l, tmp, &w->starved) {
+		struct req *r = list_entry(l, struct req, link);
+		if (nodes_full(&w->fs->nodes) && now - r->start_ns < STARVE_NS)
+			continue;
+		list_remove(l);
+		r->cancel = NULL;
+		r->again(r); /* finds room, or waits again, or has waited too long */
+	}
+	if (!list_empty(&w->starved)) {
+		control_sweep(w->fs->ctl);
+		ev_timer_arm(w->ev, t, STARVE_LOOK_NS);
+	}
+}
+
+void worker_starve(struct req *r, void (*again)(struct req *r))
+{
+	struct worker *w = r->w;
+	if (clock_now_ns() - r->start_ns >= STARVE_NS) {
+		req_refuse(r, -ENFILE, "the table of inodes is full of files in use (max_nodes)");
+		return;
+	}
+	r->again = again;
+	r->cancel = starve_cancel;
+	if (list_empty(&w->starved))
+		ev_timer_arm(w->ev, &w->starve_timer, STARVE_LOOK_NS);
+	list_append(&w->starved, &r->link);
+	control_sweep(w->fs->ctl);
+}
+
 /* ---- interrupts -------------------------------------------------------------------- */
 
 struct interrupt {
@@ -679,6 +725,8 @@ int worker_init(struct fs *fs, uint32_t id)
 	w->ev = ev_new();
 	w->wake.fn = wake_run;
 	ev_timer_init(&w->signal_timer, signal_look, w);
+	ev_timer_init(&w->starve_timer, starve_look, w);
+	list_init(&w->starved);
 	w->dev = (struct ev_source){.fd = fs->p.fuse_fd, .fn = device_read, .ctx = w};
 	if (!w->ev || !room || !(w->nfs = nfsio_new(w->ev, &fs->nfs_params)))
 		return -ENOMEM;

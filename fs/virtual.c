@@ -298,19 +298,19 @@ static void list_volumes(struct fs *fs, const struct node *n, const struct catal
 		/* The inode number of a volume's root is known once it was looked up;
 		 * readdir's is only a hint. */
 		uint32_t idx = space_find(&fs->spaces, &v->v.uuid, NULL);
-		const struct space *s = idx ? &fs->st.spaces[idx] : NULL;
-		uint64_t ino = s ? node_ino(s, s->root_fileid, &s->root) : off;
+		const struct space *s = &fs->st.spaces[idx];
+		uint64_t ino = idx ? node_ino(s, s->root_fileid, &s->root) : off;
 		if (n->kind == NODE_ROOT)
 			list_add(l, off, p ? node_ino_virtual(NULL, NODE_JUNCTION, off) : ino,
 				 p ? DT_LNK : DT_DIR, v->v.name);
-		else if (p && uuid_eq(&p->v.uuid, &fs->st.spaces[n->space].volume))
+		else if (p && n->kind == NODE_CLONEDIR && uuid_eq(&p->v.uuid, &fs->st.spaces[n->space].volume))
 			list_add(l, off, ino, DT_DIR, v->v.name);
 	}
 }
 
 struct virtual_list *virtual_list_make(struct fs *fs, const struct node *n, const struct snaplist *snaps)
 {
-	struct catalog *cat = catalog_get(fs->ctl);
+	struct catalog *cat = catalog_get(fs->ctl); /* never NULL once the mount is made */
 	size_t room = 2 + cat->n + (snaps ? snaps->n : 0) + statfile_count();
 	struct virtual_list *l = calloc(1, sizeof(*l) + room * sizeof(l->e[0]));
 	if (!l)

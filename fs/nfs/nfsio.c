@@ -74,7 +74,7 @@ static enum queue queue_of(const struct nfsio_call *c)
 
 void nfsio_enqueue(struct nfsio *n, struct nfsio_call *c, bool front)
 {
-	struct list *q = &n->queues[0];
+	struct list *q;
 	if ((int)c->proc == PROC_PMAP) {
 		q = &((struct lif *)c->priv)->pmap_queue;
 		n->npmap++;

@@ -127,6 +127,11 @@ def wait_for(cond, what, timeout=10.0, every=0.02):
         time.sleep(every)
 
 
+def pause(seconds):
+    """For what only time brings about, and nothing tells of: an age, a silence."""
+    time.sleep(seconds)
+
+
 def run(*cmd, timeout=60, check=True, **kw):
     """Runs a command; returns CompletedProcess with text output."""
     p = subprocess.run(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -499,6 +504,18 @@ def own_mount(*opts, sim_args=(), name="mnt"):
             yield s, g
 
 
+@contextlib.contextmanager
+def own_fixture(*opts):
+    """A simulator and mount for this case only that stand in for the shared ones
+    (SIM MNT CASE STORE): for cases that make volumes, which others would see."""
+    global SIM, MNT, CASE, STORE
+    with own_mount(*opts) as (s, g):
+        SIM, MNT, STORE, CASE = s.dir, g.mnt, s.path(), g.mnt + "/project1/case"
+        os.mkdir(CASE)
+        os.chmod(CASE, 0o777)
+        yield s, g
+
+
 def second_mount(*opts, name="mnt2", sim=None):
     """Another gateway on the same SVM: another host, as far as caches go."""
     return Gateway(os.path.join(sim or SIM, "backend.json"), os.path.join(WORK, name), *opts)
@@ -528,30 +545,8 @@ def drop(path):
 
 
 def clone_name(name=""):
-    """Name for a clone of this case: letters, digits and '_' only."""
+    """Name for a clone: as snapshots of this case, but letters, digits and '_' only."""
     return re.sub(r"[^A-Za-z0-9]", "_", SNAP) + name
-
-
-@contextlib.contextmanager
-def clones():
-    """Ends with the deletion of this case's clones in the shared fixture, and of
-    the snapshots that ONTAP made as a base for clones of now."""
-    try:
-        yield
-    finally:
-        # Clones of clones go first; each turn frees some.
-        for _ in range(10):
-            for name in [n for n in rest_volumes() if n.startswith(clone_name())]:
-                with contextlib.suppress(Failed):
-                    rest_volume_delete(name)
-            # Those that the mount deleted wait in the recovery queue and hold their base.
-            for r in rest("GET", "/private/cli/volume/recovery-queue?volume=%s*" % clone_name())[1]["records"]:
-                rest("POST", "/private/cli/volume/recovery-queue/purge",
-                     {"vserver": r["vserver"], "volume": r["volume"]}, check=False)
-        eq([n for n in rest_volumes() if n.startswith(clone_name())], [], "clones that could not be deleted")
-        for name in rest_snapshots():
-            if name.startswith("clone_" + clone_name()):
-                rest_snapshot_delete(name)
 
 
 def audit_records(path):

@@ -29,9 +29,9 @@ static pid_t spawn(bool (*prepare)(void))
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		char ok = prepare() ? 'y' : 'n';
 		ssize_t n = write(p[1], &ok, 1);
-		while (n == 1)
-			pause();
-		_exit(0);
+		for (;;) /* until the parent kills it */
+			if (n != 1 || pause() < 0)
+				_exit(0);
 	}
 	char ok = 'n';
 	close(p[1]);

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Another client rewrites a file, same size, and puts its mtime back: who opens it again reads the new bytes."""
 import os
-import time
 import ontapfs_test as t
 
 SIZE = 200000
@@ -11,7 +10,7 @@ t.write(f, b"%08d" % 0 * (SIZE // 8))
 
 
 def rewrite(n):
-    time.sleep(0.02)  # ctime of the server ticks with its clock
+    t.pause(0.02)  # ctime of the server ticks with its clock
     st = os.stat(behind)
     t.write(behind, b"%08d" % n * (SIZE // 8), os.O_WRONLY)
     os.utime(behind, ns=(st.st_atime_ns, st.st_mtime_ns))
@@ -24,7 +23,7 @@ def listed():
 
 
 def aged():
-    time.sleep(1.05)  # attr_timeout: the kernel asks again
+    t.pause(1.05)  # attr_timeout: the kernel asks again
     os.stat(f)
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A snapshot that is a clone's base is EBUSY to rmdir, and last_error tells why; renaming it is EBUSY, too; without the clone it goes."""
 # needs: own-mount
-# cells: rmdir/snapdir rename/snapdir errno/EBUSY
+# cells: rmdir/snapdir rename/snapdir
 import errno
 import json
 import os

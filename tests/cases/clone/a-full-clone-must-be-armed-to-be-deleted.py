@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """rmdir of a clone that is not empty is ENOTEMPTY, unless the same user armed it; arming counts once, and for that clone only."""
-# cells: rmdir/clonedir rule-6.3-empty rule-6.3-arm errno/ENOTEMPTY
+# needs: own-mount
+# cells: rmdir/clonedir rule-6.3-empty rule-6.3-arm
 # not-on: ganesha (it empties a volume in the store, where .snapshot cannot be removed)
 import errno
 import os
 import ontapfs_test as t
 
-clones = t.MNT + "/project1/.clones/"
-one, two = t.clone_name("one"), t.clone_name("two")
-with t.clones():
+with t.own_fixture():
+    clones = t.MNT + "/project1/.clones/"
+    one, two = t.clone_name("one"), t.clone_name("two")
     for n in (one, two):
         t.run_as(t.A, t.A, os.mkdir, clones + n)
     t.expect(errno.ENOTEMPTY, t.run_as, t.A, t.A, os.rmdir, clones + one)

@@ -1,22 +1,21 @@
 #!/usr/bin/env python3
 """A snapshot that was made in a clone within the second of the clone's birth is its own: EBUSY, it is not lost."""
+# needs: own-mount
 # cells: rule-6.3-snapshots
 import errno
 import os
 import ontapfs_test as t
 
-clones = t.MNT + "/project1/.clones/"
+with t.own_fixture():
+    clones = t.MNT + "/project1/.clones/"
 
+    def within_a_second(name):
+        os.mkdir(clones + name)
+        os.mkdir(clones + name + "/.snapshots/own")
+        born = t.rest_volume(name)["create_time"]
+        recs = t.rest("GET", "/storage/volumes/%s/snapshots?name=own&fields=create_time" % t.volume_uuid(name))[1]["records"]
+        return born == recs[0]["create_time"]
 
-def within_a_second(name):
-    os.mkdir(clones + name)
-    os.mkdir(clones + name + "/.snapshots/own")
-    born = t.rest_volume(name)["create_time"]
-    recs = t.rest("GET", "/storage/volumes/%s/snapshots?name=own&fields=create_time" % t.volume_uuid(name))[1]["records"]
-    return born == recs[0]["create_time"]
-
-
-with t.clones():
     for i in range(10):
         name = t.clone_name("n%d" % i)
         if within_a_second(name):

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """In .clones only mkdir, ln -s and rmdir mean something; files, renames, links and changes of attributes are EPERM, for root too."""
+# needs: own-mount
 # cells: create/clonedir unlink/clonedir rename/clonedir rename-out/clonedir rename-in/clonedir link/clonedir copy/clonedir
 # cells: setattr/clonedir setxattr/clonedir getxattr/clonedir stat/clonedir statfs/clonedir readdir/clonedir
 import errno
@@ -7,12 +8,12 @@ import os
 import stat
 import ontapfs_test as t
 
-c = t.MNT + "/project1/.clones"
-x = c + "/" + t.clone_name("x")
-t.write(t.CASE + "/f", "x")
-os.mkdir(t.CASE + "/d")
-t.take("a")
-with t.clones():
+with t.own_fixture():
+    c = t.MNT + "/project1/.clones"
+    x = c + "/" + t.clone_name("x")
+    t.write(t.CASE + "/f", "x")
+    os.mkdir(t.CASE + "/d")
+    t.take("a")
     os.mkdir(x)
     for fn, args in ((os.open, (c + "/new", os.O_WRONLY | os.O_CREAT)), (os.mkfifo, (c + "/fifo",)),
                      (os.link, (t.CASE + "/f", c + "/hard")), (os.link, (t.in_snap("a") + "/f", c + "/hard")),

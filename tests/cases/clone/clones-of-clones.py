@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """A clone has snapshots and clones of its own: in its own .clones, with links at the root."""
+# needs: own-mount
 # cells: symlink/root symlink/clonedir mkdir/snapdir mkdir/clonedir readdir/clonedir
 import os
 import ontapfs_test as t
 
-case = os.path.basename(t.CASE)
-one, two, three, four = (t.clone_name(n) for n in ("one", "two", "three", "four"))
-t.write(t.CASE + "/f", "base")
-t.take("a")
-with t.clones():
+with t.own_fixture():
+    case = os.path.basename(t.CASE)
+    one, two, three, four = (t.clone_name(n) for n in ("one", "two", "three", "four"))
+    t.write(t.CASE + "/f", "base")
+    t.take("a")
     os.chdir(t.MNT)
     os.symlink("project1/.snapshots/" + t.SNAP + "a", one)
     t.write("%s/%s/f" % (one, case), "one")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """clones_per_uid: EDQUOT and last_error names the limit; a deleted clone counts no more; others and admins go on; 0 is no limit."""
 # needs: own-mount
-# cells: symlink/root mkdir/clonedir errno/EDQUOT
+# cells: symlink/root mkdir/clonedir
 import errno
 import os
 import ontapfs_test as t

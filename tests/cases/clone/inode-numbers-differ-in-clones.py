@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """One file in volume, snapshot, clone and clone's clone: one file id on ONTAP, four inode numbers here, and tools tell them apart."""
+# needs: own-mount
 # cells: stat/live stat/snapshot
 # not-on: ganesha (a copy on XFS has inode numbers of its own)
 import os
 import ontapfs_test as t
 
-case, a, b = os.path.basename(t.CASE), t.clone_name("a"), t.clone_name("b")
-t.write(t.CASE + "/f", "one\n")
-os.mkdir(t.CASE + "/d")
-t.take("s")
-with t.clones():
+with t.own_fixture():
+    case, a, b = os.path.basename(t.CASE), t.clone_name("a"), t.clone_name("b")
+    t.write(t.CASE + "/f", "one\n")
+    os.mkdir(t.CASE + "/d")
+    t.take("s")
     os.symlink("project1/.snapshots/" + t.SNAP + "s", t.MNT + "/" + a)
     os.mkdir("%s/%s/.clones/%s" % (t.MNT, a, b))
     places = [t.CASE, t.in_snap("s"), "%s/%s/%s" % (t.MNT, a, case), "%s/%s/%s" % (t.MNT, b, case)]

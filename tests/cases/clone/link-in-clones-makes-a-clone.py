@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """`ln -s ../.snapshots/SNAP NAME` in .clones makes a clone there; so do VOLUME@SNAP and absolute targets, under any mount point."""
+# needs: own-mount
 # cells: symlink/clonedir symlink/root
 import os
 import ontapfs_test as t
 
-t.write(t.CASE + "/f", "base")
-t.take("a")
-t.write(t.CASE + "/f", "later")
-clones, case, s = t.MNT + "/project1/.clones/", os.path.basename(t.CASE), t.SNAP + "a"
-with t.clones():
+with t.own_fixture():
+    t.write(t.CASE + "/f", "base")
+    t.take("a")
+    t.write(t.CASE + "/f", "later")
+    clones, case, s = t.MNT + "/project1/.clones/", os.path.basename(t.CASE), t.SNAP + "a"
     for where, n, target in ((clones, "rel", "../.snapshots/" + s), (clones, "alias", "../.snapshot/" + s),
                              (clones, "at", "project1@" + s), (clones, "abs", t.snap("a")),
                              (clones, "elsewhere", "/data/project1/.snapshots/" + s + "/"),

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """mkdir in .clones makes a clone of what the volume holds now, every byte written before included."""
+# needs: own-mount
 # cells: mkdir/clonedir
 import os
 import ontapfs_test as t
 
-case = os.path.basename(t.CASE)
-with t.clones():
+with t.own_fixture():
+    case = os.path.basename(t.CASE)
     for i in range(3):
         fd = os.open(t.CASE + "/f", os.O_WRONLY | os.O_CREAT)
         os.pwrite(fd, b"round %d" % i, 0)

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """A clone's name is a volume's: letters, digits, '_', at most 203; else EINVAL or ENAMETOOLONG. A taken one is EEXIST."""
-# cells: symlink/root symlink/clonedir mkdir/clonedir errno/EEXIST errno/EINVAL
+# needs: own-mount
+# cells: symlink/root symlink/clonedir mkdir/clonedir
 import errno
 import os
 import ontapfs_test as t
 
-t.take("a")
-target, clones = "project1/.snapshots/" + t.SNAP + "a", t.MNT + "/project1/.clones/"
-with t.clones():
+with t.own_fixture():
+    t.take("a")
+    target, clones = "project1/.snapshots/" + t.SNAP + "a", t.MNT + "/project1/.clones/"
     for name in ("1st", "with-dash", "with.dot", "blank here", "at@sign", "umläut", ".hidden", "tab\there", "-dash"):
         for fn, args in ((os.symlink, (target, t.MNT + "/" + name)), (os.symlink, (target, clones + name)),
                          (os.mkdir, (clones + name,))):

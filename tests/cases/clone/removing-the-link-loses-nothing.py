@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """rm, rm -rf, unlink, rmdir and mv of a clone's link at the root are EPERM (rmdir: ENOTDIR); the clone keeps every byte."""
+# needs: own-mount
 # cells: unlink/root rmdir/root rename/root rename-out/root rename-in/root rule-6.1-link
 import errno
 import os
 import ontapfs_test as t
 
-case, name = os.path.basename(t.CASE), t.clone_name("x")
-t.write(t.CASE + "/f", "base")
-with t.clones():
+with t.own_fixture():
+    case, name = os.path.basename(t.CASE), t.clone_name("x")
+    t.write(t.CASE + "/f", "base")
     os.mkdir("%s/project1/.clones/%s" % (t.MNT, name))
     link = t.MNT + "/" + name
     t.write("%s/%s/f" % (link, case), "mine")

@@ -25,7 +25,7 @@ with t.own_mount("control_timeout=3", "snapshot_refresh=1") as (sim, gw):
         os.mkdir(vol + "/.snapshots/" + n)
     t.eq(sorted(os.listdir(vol + "/.snapshots")), names, "first listing")
     with sim.silent("rest"):
-        time.sleep(1.2)  # the listing is older than snapshot_refresh by now
+        t.pause(1.2)  # the listing is older than snapshot_refresh by now
         for _ in range(2):
             t.eq(sorted(timed(4, "a listing", os.listdir, vol + "/.snapshots")), names, "listing")
         t.eq(timed(4, "a known snapshot", t.read, vol + "/.snapshots/s1/f"), b"live", "known snapshot")

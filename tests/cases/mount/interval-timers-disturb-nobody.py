@@ -68,8 +68,9 @@ def work(top, w):
 with t.own_mount() as (sim, gw):
     top = gw.mnt + "/project1/d"
     os.mkdir(top)
+    behind = sim.path() + "/d"
     for i in range(200):
-        t.write("%s/d/f%03d" % (sim.path(), i), "x")
+        t.write("%s/f%03d" % (behind, i), "x")
     t.write(top + "/shared", b"x" * 100000)
     daemon = gw.process()
     pids = []

@@ -20,10 +20,10 @@ with t.own_mount() as (sim, gw):
     workers.goes_on()
     with sim.silent("nfs"):
         begin = time.monotonic()
-        time.sleep(0.2)  # every worker waits for an answer by now
+        t.pause(0.2)  # every worker waits for an answer by now
         old = gw.process()
         os.kill(old, signal.SIGTERM)
-        time.sleep(begin + SILENT - time.monotonic())
+        t.pause(begin + SILENT - time.monotonic())
     t.wait_for(lambda: gw.process() not in (None, old), "a new daemon", 20)
     workers.goes_on()
     os.pwrite(held, b"after", 0)

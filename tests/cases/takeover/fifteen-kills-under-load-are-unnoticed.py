@@ -35,7 +35,7 @@ with t.own_mount() as (sim, gw):
     for i in range(KILLS):
         half = os.scandir(vol + "/d")
         seen = [next(half).name for _ in range(1 + i * 40)]
-        time.sleep(random.uniform(0, 0.1))
+        t.pause(random.uniform(0, 0.1))
         begin = time.monotonic()
         gw.replace_daemon()
         os.pwrite(held, b"kill %02d" % i, 100 * i)

@@ -73,8 +73,10 @@ char *engine_self(const struct req *r, const struct resource *res, json_t *rec)
 		name = sim_fmt("%.*s", (int)n - 1, p + 1);
 		v = json_at(rec, name);
 		value = json_string_value(v);
-		if (json_is_integer(v))
-			value = num = sim_fmt("%lld", (long long)json_integer_value(v));
+		if (json_is_integer(v)) {
+			num = sim_fmt("%lld", (long long)json_integer_value(v));
+			value = num;
+		}
 		if (!value)
 			value = request_path(r, name);
 		longer = sim_fmt("%s%s", out, value ? value : "");

@@ -131,8 +131,10 @@ static bool meets(json_t *v, void *arg)
 		AUTO_FREE char *num = NULL;
 		const char *s = json_string_value(v);
 
-		if (!s && json_is_integer(v))
-			s = num = sim_fmt("%lld", (long long)json_integer_value(v));
+		if (!s && json_is_integer(v)) {
+			num = sim_fmt("%lld", (long long)json_integer_value(v));
+			s = num;
+		}
 		if (!s && json_is_boolean(v))
 			s = json_is_true(v) ? "true" : "false";
 		return s ? sim_glob(t->text, s) : strcmp(t->text, "*") == 0;

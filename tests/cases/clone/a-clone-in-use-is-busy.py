@@ -1,24 +1,23 @@
 #!/usr/bin/env python3
 """rmdir of a clone is EBUSY while it has a snapshot or a clone of its own, or files open here; armed or not; inherited snapshots do not hold it."""
-# cells: rmdir/clonedir rule-6.3-snapshots rule-6.3-open errno/EBUSY
+# needs: own-mount
+# cells: rmdir/clonedir rule-6.3-snapshots rule-6.3-open
 import datetime
 import errno
 import os
 import time
 import ontapfs_test as t
 
-clones, case = t.MNT + "/project1/.clones/", os.path.basename(t.CASE)
-x, y, z = (t.clone_name(n) for n in "xyz")
+with t.own_fixture():
+    clones, case = t.MNT + "/project1/.clones/", os.path.basename(t.CASE)
+    x, y, z = (t.clone_name(n) for n in "xyz")
 
+    def arm_and_remove(name, where=clones):
+        t.run_as(0, 0, os.setxattr, where + name, "ontap.arm", name.encode())
+        t.run_as(0, 0, os.rmdir, where + name)
 
-def arm_and_remove(name, where=clones):
-    t.run_as(0, 0, os.setxattr, where + name, "ontap.arm", name.encode())
-    t.run_as(0, 0, os.rmdir, where + name)
-
-
-t.write(t.CASE + "/f", "x")
-t.take("a")
-with t.clones():
+    t.write(t.CASE + "/f", "x")
+    t.take("a")
     os.symlink("project1/.snapshots/" + t.SNAP + "a", t.MNT + "/" + x)
     t.ok(t.SNAP + "a" in os.listdir(clones + x + "/.snapshots"), "a clone is born with its base")
     for opened in ("/%s/f" % case, "/" + case, ""):
