@@ -2,6 +2,7 @@
 ## make check-ganesha  the cases about files with NFS-Ganesha as the server (nfs-ganesha, nfs-ganesha-vfs, xfsprogs)
 ## make check-unit  unit tests only: no root, no mount
 ## make check-vm    on another kernel, in user-mode-linux (root, tun): its NFS client, ontapfs, cases; VM_ARGS=--all
+## make check-cells  does each cell of the operation table in docs/SEMANTICS.md have a test that names it?
 ## make sanitize    check under ASan and UBSan, unit tests again under TSan
 ## make demo        a guided tour: simulator, mount, snapshots, restore (root); KEEP=1 leaves it up
 # RUN_ARGS go to tests/run:  make check RUN_ARGS='-k snapshot/ -j 1'
@@ -68,6 +69,9 @@ check-ganesha: all
 check-unit: $(UNIT_BIN) $(SAN_PROBE)
 	@$(RUN) --units
 
+check-cells:
+	@tests/lint/cells.py
+
 # VM_ARGS go to tests/vm/run:  make check-vm VM_ARGS='--parts nfs -k snapshot'
 VM_ARGS ?=
 check-vm: all
@@ -81,4 +85,4 @@ sanitize:
 demo:
 	@B=$(B) KEEP=$(KEEP) tests/demo
 
-.PHONY: check check-ganesha check-unit check-vm sanitize demo
+.PHONY: check check-cells check-ganesha check-unit check-vm sanitize demo

@@ -110,7 +110,11 @@ class Load:
         timed(os.rename, x, z)
         fails(errno.ENOENT, os.stat, x)
         t.eq(timed(os.stat, z).st_nlink, 2, "links")
-        t.eq(timed(t.read, z), b"head" + (b"%06d" % n * 1000)[4:], "content")
+        got, want = timed(t.read, z), b"head" + (b"%06d" % n * 1000)[4:]
+        if got != want:
+            there = t.read("%s/w%d-%d/z" % (self.behind, w, n))
+            t.fail("content: %d bytes that begin with %r, at the server %d that begin with %r, want %d that begin "
+                   "with %r" % (len(got), got[:12], len(there), there[:12], len(want), want[:12]))
         timed(os.symlink, "z", base + "/l")
         t.eq(timed(os.readlink, base + "/l"), "z", "target")
         t.eq(sorted(timed(os.listdir, base)), ["l", "y", "z"], "names")

@@ -5,7 +5,7 @@
 # cells: mkdir/snapdir symlink/clonedir mkdir/clonedir rmdir/snapdir
 . "$TOP/tests/lib/common.sh"
 
-own_mount
+own_mount ""
 printf base >"$MNT/project1/f"
 mkdir "$MNT/project1/.snapshots/run1" "$WORK/other"
 printf later >"$MNT/project1/f"

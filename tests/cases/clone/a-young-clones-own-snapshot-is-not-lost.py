@@ -2,7 +2,6 @@
 """A snapshot that was made in a clone within the second of the clone's birth is its own: EBUSY, it is not lost."""
 # needs: own-mount
 # cells: rule-6.3-snapshots
-import errno
 import os
 import ontapfs_test as t
 

@@ -5,7 +5,6 @@
 # cells: audit
 import collections
 import errno
-import json
 import os
 import re
 import stat
@@ -36,6 +35,7 @@ with t.own_mount("audit_log=" + AUDIT) as (sim, gw):
         t.run_as(t.A, t.A, os.symlink, "project1@s%d" % i, "a%d" % i)
         t.run_as(t.B, t.B, os.mkdir, c + "b%d" % i)
     # Refusals and deletions, in order.
+    wrong = []
     t.run_as(t.A, t.A, os.mkdir, s + "after")
     for uid, want, verb, name, fn, args in (
             (t.B, errno.EPERM, "snapshot.delete", "after", os.rmdir, (s + "after",)),
@@ -54,8 +54,9 @@ with t.own_mount("audit_log=" + AUDIT) as (sim, gw):
         got = t.errno_of(t.run_as, uid, uid, fn, *args)
         t.eq(t.name_of(got), t.name_of(want), "%s %r" % (fn.__name__, args))
         new = t.audit_records(AUDIT)[before:]
-        t.eq([(r["uid"], r["verb"], r["name"], r["result"]) for r in new],
-             [(uid, verb, name, "ok" if not want else t.name_of(want))], "records of %s %r" % (fn.__name__, args))
+        new = [(r["uid"], r["verb"], r["name"], r["result"]) for r in new]
+        if new != [(uid, verb, name, "ok" if not want else t.name_of(want))]:
+            wrong.append("%s%r is %s, recorded as %r" % (fn.__name__, args, t.name_of(want), new))
     gw.replace_daemon()
     t.run_as(t.A, t.A, os.mkdir, s + "last")
     want = {"s0", "s1", "s2", "s3", "last", "a1", "a2", "a3", "b0", "b1", "b2", "b3"}
@@ -74,7 +75,5 @@ with t.own_mount("audit_log=" + AUDIT) as (sim, gw):
     os.stat("a1/.snapshots")
     t.eq(len(t.audit_records(AUDIT)), before, "records after mere reading")
     t.eq(stat.S_IMODE(os.stat(AUDIT).st_mode), 0o640, "mode of the audit log")
-    with open(AUDIT, encoding="utf-8") as f:
-        for line in f:
-            json.loads(line)
     os.chdir("/")
+    t.eq(wrong, [], "verbs without their record")

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """A snapshot in which this mount has a file or directory open is EBUSY to delete, and last_error says so."""
+# cells: rule-6.2-open
 import errno
 import os
 import ontapfs_test as t

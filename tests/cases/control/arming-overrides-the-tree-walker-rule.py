@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """setfattr ontap.arm: the same user may remove after looking, for a minute."""
+# cells: rule-6.2-arm
 import errno
 import os
 import ontapfs_test as t

@@ -11,7 +11,6 @@ root, vol, snaps = t.MNT, t.MNT + "/project1", t.MNT + "/project1/.snapshots"
 t.write(t.CASE + "/f", "x", mode=0o640)
 os.chmod(t.CASE + "/f", 0o6751)
 one = t.take("a")
-newest = os.stat(snaps).st_mtime
 t.write(t.CASE + "/later", "y")
 frozen = t.in_snap("a")
 for path, kind, err in ((root, b"root", errno.EOPNOTSUPP), (vol, b"volume", errno.EOPNOTSUPP), (t.CASE, b"directory", errno.EOPNOTSUPP),
@@ -24,7 +23,8 @@ for path, kind, err in ((root, b"root", errno.EOPNOTSUPP), (vol, b"volume", errn
     t.eq(os.listxattr(path), [], "listed attributes of " + path)
 for path in (root, snaps, vol + "/.clones", root + "/.ontap"):
     t.eq(os.stat(path).st_nlink, 1, "links of " + path)
-t.ok(newest >= os.stat(one).st_mtime, "mtime of .snapshots is the newest snapshot's")
+os.listdir(snaps)
+t.wait_for(lambda: os.stat(snaps).st_mtime >= os.stat(one).st_mtime, "mtime of .snapshots is the newest snapshot's", 8)
 t.eq(stat.S_IMODE(os.stat(frozen + "/f").st_mode), 0o6751, "mode in the snapshot")
 t.eq(os.stat(frozen + "/f").st_mtime_ns, os.stat(t.CASE + "/f").st_mtime_ns, "mtime in the snapshot")
 t.ok(len({os.stat(p).st_ino for p in (t.CASE, frozen, vol, one, snaps, root)}) == 6, "inode numbers")

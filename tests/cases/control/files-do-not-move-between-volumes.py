@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """rename and link between volumes are EXDEV, so that mv copies."""
+# cells: rename-out/live rename-in/live link/live
 import errno
 import os
 import ontapfs_test as t

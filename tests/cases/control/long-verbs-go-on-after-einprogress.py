@@ -6,16 +6,16 @@ import errno
 import os
 import ontapfs_test as t
 
-with t.own_mount("verb_wait=0.3", "attr_timeout=0") as (sim, gw):
+with t.own_mount("verb_wait=0.2", "attr_timeout=0") as (sim, gw):
     os.chdir(gw.mnt)
     os.mkdir("project1/.snapshots/s")
-    t.run(t.ONTAPSIM, "ctl", sim.dir, "job", "delay", "1500")
+    t.run(t.ONTAPSIM, "ctl", sim.dir, "job", "delay", "700")
     for verb, path, fn, args, there in (
             ("snapshot.create", "project1/.snapshots/new", os.mkdir, ("project1/.snapshots/new",), True),
             ("clone.create", "project1/.clones/c", os.mkdir, ("project1/.clones/c",), True),
             ("clone.create", "linked", os.symlink, ("project1/.snapshots/s", "linked"), True),
             ("snapshot.delete", "project1/.snapshots/new", os.rmdir, ("project1/.snapshots/new",), False),
-            ("clone.delete", "project1/.clones/c", os.rmdir, ("project1/.clones/c",), False)):
+            ("volume.delete", "project1/.clones/c", os.rmdir, ("project1/.clones/c",), False)):
         t.expect(errno.EINPROGRESS, t.run_as, 0, 0, fn, *args)
         t.ok(verb in t.last_error("."), "last_error: " + t.last_error("."))
         jobs = t.read(".ontap/jobs").decode()

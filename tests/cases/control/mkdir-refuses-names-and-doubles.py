@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Names of snapshots: EEXIST, EINVAL, ENAMETOOLONG; nothing is made then."""
+# cells: mkdir/snapdir
 import errno
 import os
 import ontapfs_test as t

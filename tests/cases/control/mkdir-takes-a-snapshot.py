@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """mkdir in .snapshots takes a snapshot: there in REST and readable when it returns; it holds every byte written before."""
+# cells: mkdir/snapdir
 import os
 import stat
 import ontapfs_test as t

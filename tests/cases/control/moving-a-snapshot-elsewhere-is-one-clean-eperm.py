@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """A snapshot moves nowhere: EPERM, never EXDEV, on which mv would start to copy it."""
+# cells: rename-out/snapdir rename-in/snapdir rename-out/root rule-6.5
 import errno
 import os
 import ontapfs_test as t

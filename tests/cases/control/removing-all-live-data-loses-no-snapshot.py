@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`rm -rf project1/*`, and even `rm -rf project1`, leave every snapshot."""
 # needs: own-mount
+# cells: rule-6.1 rmdir/root rule-6.4
 import os
 import ontapfs_test as t
 

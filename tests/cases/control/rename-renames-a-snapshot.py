@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """rename inside .snapshots: same snapshot, new name; an existing target is EEXIST whatever the flags."""
+# cells: rename/snapdir rule-6.5-never-replaced
 import errno
 import os
 import ontapfs_test as t

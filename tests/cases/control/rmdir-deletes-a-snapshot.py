@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """A plain rmdir deletes a snapshot, full as it is; elsewhere nothing changes."""
+# cells: rmdir/snapdir rule-6.2
 import errno
 import os
 import ontapfs_test as t

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """What is never possible at the root is EPERM, for root too."""
+# cells: mkdir/root symlink/root rmdir/root unlink/root rename/root rename-out/root rename-in/root link/root
+# cells: create/root setattr/root rule-6.4
 import errno
 import os
 import ontapfs_test as t

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """In .snapshots only mkdir, rmdir and rename in place mean something; the rest is EPERM."""
+# cells: create/snapdir symlink/snapdir link/snapdir setattr/snapdir setxattr/snapdir unlink/snapdir
 import errno
 import os
 import ontapfs_test as t

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """mkdir, rmdir, nlink, dot entries, removal of full and missing ones."""
+# cells: mkdir/live rmdir/live
 import errno
 import os
 import ontapfs_test as t

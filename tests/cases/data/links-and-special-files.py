@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Hard links, symlinks, fifos, sockets and device nodes are what they should be."""
+# cells: symlink/live link/live create/live unlink/live
 import errno
 import os
 import socket

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """flock and fcntl locks hold between the processes of one mount."""
+# cells: locks
 import errno
 import fcntl
 import os

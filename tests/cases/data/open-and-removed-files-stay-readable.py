@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """A file that is open here lives on when it is removed or replaced; after its last close nothing is left at the server."""
+# cells: silly-names unlink/live
 import os
 import ontapfs_test as t
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """O_EXCL, O_TRUNC, O_DIRECT, O_DIRECTORY, O_NOFOLLOW, O_APPEND, O_SYNC, truncate and ftruncate."""
+# cells: create/live write/live
 import errno
 import mmap
 import os

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Seeded random reads, writes, truncates and appends give what the same steps give on a local file."""
+# cells: write/live
 import os
 import random
 import ontapfs_test as t

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Files removed or replaced while open keep their bytes to the last close; then nothing of them is left, races included."""
+# cells: silly-names
 import errno
 import os
 import threading

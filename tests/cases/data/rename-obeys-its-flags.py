@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """rename replaces, also directories; NOREPLACE works for files; EXCHANGE and WHITEOUT are EINVAL, never ignored."""
+# cells: rename/live rename-flags
 import errno
 import os
 import ontapfs_test as t

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A large directory lists every name once, live and in a snapshot; seekdir and rewinddir land where they should."""
 # time-limit: 120
+# cells: readdir/live
 import ctypes
 import os
 import ontapfs_test as t

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """utimensat: exact, one of two, now; writes move mtime and ctime."""
+# cells: setattr/live stat/live
 import os
 import time
 import ontapfs_test as t

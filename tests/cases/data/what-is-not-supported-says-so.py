@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """fallocate and O_TMPFILE are EOPNOTSUPP, ioctl ENOTTY, SEEK_DATA and SEEK_HOLE generic, POSIX ACLs EOPNOTSUPP; each also the second time."""
+# cells: unsupported
 import errno
 import fcntl
 import os

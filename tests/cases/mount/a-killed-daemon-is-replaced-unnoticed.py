@@ -3,6 +3,7 @@
 # needs: own-mount
 # time-limit: 120
 # log-ok: killed by signal 9|died of signal 9
+# cells: takeover
 import mmap
 import os
 import signal

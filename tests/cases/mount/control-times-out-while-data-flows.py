@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """REST gone: reads and writes go on, a snapshot is ETIMEDOUT within control_timeout."""
 # needs: own-mount
+# cells: control-timeout
 import errno
 import os
 import time

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """snapdir=visible lists .snapshots at volume roots, snapdir_name renames it, snapdir=off hides it altogether."""
 # needs: own-mount
+# cells: rule-6.2-visible readdir/live
 import errno
 import os
 import ontapfs_test as t

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """New objects belong to their maker; umask, setgid directories, sticky bit, chmod and chown rules hold."""
+# cells: setattr/live
 import errno
 import os
 import ontapfs_test as t

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """Inside a snapshot every change is EROFS, for root too; a chown or chmod that changes nothing is 0."""
+# cells: mkdir/snapshot symlink/snapshot rmdir/snapshot unlink/snapshot rename/snapshot rename-out/snapshot
+# cells: rename-in/snapshot link/snapshot create/snapshot write/snapshot setattr/snapshot setxattr/snapshot
 import errno
 import os
 import ontapfs_test as t

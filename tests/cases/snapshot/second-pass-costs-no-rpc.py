@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Names, attributes, pages, directories and misses of a snapshot are cached without end: a second epoch asks the server nothing."""
 # needs: own-mount
+# cells: readdir/snapshot
 import errno
 import os
 import ontapfs_test as t

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """mtime and ctime of a snapshot's root are its creation, so that ls -lt sorts; modes are kept."""
+# cells: stat/snapshot
 import datetime
 import os
 import ontapfs_test as t

@@ -2,6 +2,7 @@
 """A process that walked through a snapshot cannot remove it after kill -9 of the daemon either; ontap.arm overrides."""
 # needs: own-mount
 # log-ok: killed by signal 9|died of signal 9
+# cells: rule-6.2-restart
 import errno
 import os
 import ontapfs_test as t

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The root lists the volumes that have a junction path: no SVM root volume, nothing of ours."""
+# cells: readdir/root stat/root
 import os
 import stat
 import ontapfs_test as t

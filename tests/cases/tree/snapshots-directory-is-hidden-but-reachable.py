@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`.snapshots` is at volume roots only, by name only; `.snapshot` is a link to
 it; ONTAP's own `.snapshot` is never passed through."""
+# cells: readdir/live readdir/snapdir
 import os
 import stat
 import ontapfs_test as t

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """statfs: a volume's own space; the sum at the root; nothing available in a snapshot."""
 # not-on: ganesha (its FSSTAT tells of the file system that all volumes share)
+# cells: statfs/root statfs/live statfs/snapdir statfs/snapshot
 import os
 import ontapfs_test as t
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """listxattr is empty; user.* is EOPNOTSUPP; removexattr works as tools expect; system and security answer without the server."""
+# cells: setxattr/root setxattr/live setxattr/snapshot
 import errno
 import os
 import ontapfs_test as t

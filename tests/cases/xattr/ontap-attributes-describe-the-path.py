@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """ontap.kind, .uri, .json, .volume.*, .snapshot.*, .list: right at each kind of path."""
+# cells: getxattr/live getxattr/snapdir getxattr/snapshot
 import errno
 import json
 import os
