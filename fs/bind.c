@@ -127,6 +127,8 @@ void bind_volume(struct req *r, const struct ontap_volume *v, bind_fn then)
 		return;
 	b->s.volume = v->uuid;
 	b->s.btime = v->create_time;
+	if (v->is_flexclone)
+		b->s.clone_parent = v->clone_parent;
 	b->s.ino_from_fh = v->style == ONTAP_FLEXGROUP && !r->fs->nfs_service.v3_64bit_ids;
 	strcpy_bounded(b->s.name, v->name, sizeof(b->s.name));
 	strcpy_bounded(b->junction, v->junction, sizeof(b->junction));
@@ -194,6 +196,11 @@ static void no_access(struct req *r, struct binding *b);
 
 static void snapdir_enabled(struct req *r, struct ctl_msg *m)
 {
+	/* A verb of its own inside another request: it gets its own record. */
+	uint8_t verb = r->verb;
+	r->verb = 1 + FS_SNAPDIR_ENABLE;
+	audit(r, m->error.err);
+	r->verb = verb;
 	if (m->error.err)
 		no_access(r, r->extra); /* as it was */
 	else

@@ -16,7 +16,7 @@
 const char *const ctl_op_names[CTL_NOPS] = {
 	"volume.find", "snapshot.list", "snapshot.find",
 	"snapshot.create", "snapshot.delete", "snapshot.rename", "clone.create",
-	"volume.delete", "snapdir.enable", "volume.create", "snapshot.set",
+	"clone.delete", "snapdir.enable", "volume.create", "snapshot.set",
 };
 
 /* ---- verbs ------------------------------------------------------------------------------ */
@@ -380,6 +380,8 @@ static void adopt_one(uint32_t idx, void *priv)
 		return;
 	*v = (struct ontap_volume){.uuid = s->volume, .online = true, .snapdir_access = true,
 				   .create_time = s->btime, .split_percent = -1};
+	v->is_flexclone = !uuid_is_zero(&s->clone_parent);
+	v->clone_parent = s->clone_parent;
 	strcpy_bounded(v->name, s->name, sizeof(v->name));
 	/* It is bound, so where it is mounted matters no more. */
 	snprintf(v->junction, sizeof(v->junction), "/%.200s", s->name);

@@ -213,6 +213,7 @@ void clone_by_link(struct req *r)
 {
 	struct fs *fs = r->fs;
 	char volume[256], snap[256];
+	r->verb = 1 + FS_CLONE_CREATE;
 	bool in_clones = r->node->kind == NODE_CLONEDIR;
 	if (!tree_parse_target(r->name2, fs->p.snapdir_name, volume, snap)) {
 		req_refuse(r, -EPERM, "a link here makes a clone, so its target must be a snapshot: "
@@ -254,7 +255,9 @@ static void delete_done(struct req *r, struct ctl_msg *m)
 		req_refuse(r, m->error.err, "%s", m->error.text);
 		return;
 	}
-	fs_space_died(fs, u->space);
+	uint32_t space = space_find(&fs->spaces, &u->v.uuid, NULL);
+	if (space)
+		fs_space_died(fs, space);
 	notify_entry(&fs->notifier, NODE_ROOT_ID, u->v.name);
 	req_err(r, 0);
 }
@@ -293,6 +296,22 @@ static void delete_looked(struct nfsio_call *c)
 	delete_send(r);
 }
 
+/* A snapshot that was made in the clone. Those it was born with are its parent's
+ * and older than itself; times are whole seconds, so of its first second the
+ * parent's list tells (the base may be gone from there, but has its name). */
+static const char *own_snapshot(const struct unclone *u, const struct snaplist *l, const struct snaplist *parents)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		const struct ontap_snapshot *s = &l->snap[i], *p;
+		if (s->create_time < u->v.create_time || strcmp(s->name, u->v.clone_snapshot_name) == 0)
+			continue;
+		p = s->create_time == u->v.create_time && parents ? snaplist_find(parents, s->name) : NULL;
+		if (!p || p->create_time != s->create_time)
+			return s->name;
+	}
+	return NULL;
+}
+
 static void delete_snapshots_listed(struct req *r, struct ctl_msg *m)
 {
 	struct unclone *u = r->getter;
@@ -300,18 +319,32 @@ static void delete_snapshots_listed(struct req *r, struct ctl_msg *m)
 		req_refuse(r, m->error.err, "%s", m->error.text);
 		return;
 	}
-	for (size_t i = 0; i < m->list->n; i++)
-		/* Those it was born with are its parent's and older than itself. */
-		if (m->list->snap[i].create_time > u->v.create_time) {
-			req_refuse(r, -EBUSY, "clone %s has a snapshot of its own, %s: delete it first", u->v.name,
-				   m->list->snap[i].name);
-			return;
-		}
+	struct snaplist *parents = snaplist_get(r->fs->ctl, &u->v.clone_parent);
+	const char *own = own_snapshot(u, m->list, parents);
+	if (own)
+		req_refuse(r, -EBUSY, "clone %s has a snapshot of its own, %s: delete it first", u->v.name, own);
+	snaplist_put(parents);
+	if (own)
+		return;
 	const struct space *s = &r->fs->st.spaces[u->space];
 	struct nfsio_call *c = req_call(r, NFSIO_READDIRPLUS, NULL);
 	c->fh = s->root;
 	c->count = s->dtpref;
 	req_submit(r, delete_looked);
+}
+
+static void delete_parents_listed(struct req *r, struct ctl_msg *m)
+{
+	struct unclone *u = r->getter;
+	if (m->error.err) {
+		req_refuse(r, m->error.err, "%s", m->error.text);
+		return;
+	}
+	struct ctl_msg *n = req_message(r, CTL_SNAPSHOT_LIST, &u->v.uuid);
+	if (!n)
+		return;
+	n->fresh = true;
+	req_control(r, n, delete_snapshots_listed);
 }
 
 static void delete_bound(struct req *r, uint32_t space)
@@ -322,11 +355,11 @@ static void delete_bound(struct req *r, uint32_t space)
 		req_refuse(r, -EBUSY, "files of clone %s are open on this mount", u->v.name);
 		return;
 	}
-	struct ctl_msg *m = req_message(r, CTL_SNAPSHOT_LIST, &u->v.uuid);
+	struct ctl_msg *m = req_message(r, CTL_SNAPSHOT_LIST, &u->v.clone_parent);
 	if (!m)
 		return;
 	m->fresh = true;
-	req_control(r, m, delete_snapshots_listed);
+	req_control(r, m, delete_parents_listed);
 }
 
 void clone_delete(struct req *r)
@@ -343,10 +376,16 @@ void clone_delete(struct req *r)
 	catalog_put(cat);
 	r->getter = u;
 	r->verb = 1 + FS_CLONE_DELETE;
-	if (!u)
+	if (u && req_was_sent(r)) {
+		/* A predecessor had checked it all and begun: by uuid, which is done when
+		 * ONTAP knows it no more. */
+		u->v.uuid = r->object = r->note->intent.object;
+		strcpy_bounded(u->v.name, r->name, sizeof(u->v.name));
+		delete_send(r);
+	} else if (!u)
 		req_err(r, -ENOMEM);
 	else if (!there)
-		req_err(r, req_was_sent(r) ? 0 : -ENOENT); /* a predecessor's request did it */
+		req_err(r, -ENOENT);
 	else if (ctl_allowed(r, FS_CLONE_DELETE) && ctl_is_owner(r, "clone", u->v.name, u->v.comment, "deleted"))
 		bind_volume(r, &u->v, delete_bound);
 }

@@ -271,6 +271,11 @@ void ctl_snapshot_set(struct req *r, const struct space *s, const char *field, c
 static void delete_done(struct req *r, struct ctl_msg *m)
 {
 	struct fs *fs = r->fs;
+	if (m->error.code == ONTAP_SNAPSHOT_BUSY) {
+		req_refuse(r, m->error.err, "%s. Also a clone that was deleted keeps its base so while it waits in ONTAP's "
+			   "recovery queue, 12 hours unless it is purged (skipRecoveryQueue)", m->error.text);
+		return;
+	}
 	if (m->error.err) {
 		refused_by_ontap(r, &m->error);
 		return;

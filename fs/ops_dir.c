@@ -18,10 +18,11 @@
 #define OFF_BIG  (1ull << 62)
 #define OFF_OURS (OFF_BIG + (1ull << 61))
 
-/* Direct children of a volume's root that readdir shows after the server's. */
+/* What readdir shows after the server's entries of a volume's root, with
+ * snapdir=visible. Never .clones: a tree walker may write there. */
 static const char *our_name(const struct fs *fs, uint32_t i)
 {
-	return i == 0 ? fs->p.snapdir_name : i == 1 ? ".clones" : NULL;
+	return i == 0 ? fs->p.snapdir_name : NULL;
 }
 
 /* ---- OPENDIR --------------------------------------------------------------------- */
@@ -265,7 +266,7 @@ static void list_go_on(struct req *r)
 		uint32_t i = off >= OFF_OURS ? (uint32_t)(off - OFF_OURS) : 0;
 		for (const char *name; (name = our_name(fs, i)); i++)
 			if (!fill_name(r, &f, name,
-				       node_ino_virtual(s, i ? NODE_CLONEDIR : NODE_SNAPDIR, 0), DT_DIR,
+				       node_ino_virtual(s, NODE_SNAPDIR, 0), DT_DIR,
 				       OFF_OURS + i + 1))
 				break;
 	}

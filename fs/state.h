@@ -20,7 +20,7 @@
 #include "fs/base/uuid.h"
 #include "fs/nfs/nfsio.h"
 
-#define STATE_VERSION 2
+#define STATE_VERSION 3
 #define ONTAP_SPACE_NAME 256
 
 #define SLOT_SMALL_BYTES 8192u
@@ -64,6 +64,7 @@ struct space {
 	uint32_t volume_space;   /* of a snapshot: the space of its live volume */
 	struct uuid volume;
 	struct uuid snapshot;    /* zero: the live volume */
+	struct uuid clone_parent; /* of a FlexClone's live space, else zero */
 	struct nfsio_fh root;
 	struct nfsio_fh snapdir; /* of a live volume: its .snapshot, len 0 unknown */
 	uint64_t fsid;

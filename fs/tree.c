@@ -80,8 +80,12 @@ bool tree_parse_target(const char *target, const char *snapdir_name, char volume
 	char last[256], dir[256];
 	const char *end = without_slashes(target, target + strlen(target));
 	const char *at = component(target, end, last);
-	if (last[0] != '@' && tree_split_at(last, volume, snap))
+	if (last[0] != '@' && tree_split_at(last, volume, snap)) {
+		/* VOLUME@latest is the same as VOLUME/.snapshots/@latest */
+		if (strcmp(snap, "latest") == 0 || strcmp(snap, "oldest") == 0)
+			strcpy_bounded(snap, last + strlen(volume), 256);
 		return true;
+	}
 	if (!last[0] || strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
 		return false;
 	at = component(target, without_slashes(target, at), dir);

@@ -21,6 +21,9 @@
 #define ONTAP_ADDR_MAX    63
 #define ONTAP_SNAPSHOTS_MAX 1023 /* per volume, 9.4+ */
 
+/* A code that callers look at: the base of a clone, or kept until its expiry. */
+#define ONTAP_SNAPSHOT_BUSY 1638555
+
 /* Why a call failed, for errno and for people. */
 struct ontap_error {
 	int err;            /* -errno; 0 when there is none */

@@ -129,6 +129,7 @@ class Load:
         end = time.monotonic() + 10
         while t.errno_of(os.rmdir, base) == errno.ENOTEMPTY and time.monotonic() < end:
             time.sleep(0.002)
+        t.eq(os.listdir(base) if os.path.exists(base) else [], [], "names left in a removed directory")
         fails(errno.ENOENT, os.rmdir, base)
         fd = timed(os.open, "%s/log%d" % (self.top, w), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         timed(os.write, fd, b"%06d\n" % n)

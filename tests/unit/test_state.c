@@ -241,7 +241,7 @@ static void wrong_sizes_are_refused(void **unused)
 		cleanup_fd int fd = created(&st);
 		int64_t size = (int64_t)st.size;
 		state_unmap(&st);
-		assert_int_equal(ftruncate(fd, rows[i].bytes >= 0 && i < 4 ? rows[i].bytes : size + rows[i].bytes), 0);
+		assert_int_equal(ftruncate(fd, i < 4 && rows[i].bytes >= 0 ? rows[i].bytes : size + rows[i].bytes), 0);
 		char why[128] = "";
 		if (state_attach(&st, fd, why) != -EPROTO || !why[0] || st.base)
 			fail_msg("%s: not refused", rows[i].what);

@@ -15,7 +15,7 @@ with t.own_mount("verb_wait=0.2", "attr_timeout=0") as (sim, gw):
             ("clone.create", "project1/.clones/c", os.mkdir, ("project1/.clones/c",), True),
             ("clone.create", "linked", os.symlink, ("project1/.snapshots/s", "linked"), True),
             ("snapshot.delete", "project1/.snapshots/new", os.rmdir, ("project1/.snapshots/new",), False),
-            ("volume.delete", "project1/.clones/c", os.rmdir, ("project1/.clones/c",), False)):
+            ("clone.delete", "project1/.clones/c", os.rmdir, ("project1/.clones/c",), False)):
         t.expect(errno.EINPROGRESS, t.run_as, 0, 0, fn, *args)
         t.ok(verb in t.last_error("."), "last_error: " + t.last_error("."))
         jobs = t.read(".ontap/jobs").decode()

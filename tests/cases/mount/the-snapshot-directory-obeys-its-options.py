@@ -19,8 +19,8 @@ with t.own_sim() as sim:
         born = datetime.datetime.fromisoformat(t.rest_volume("exp1", sim.dir)["create_time"]).timestamp()
         t.wait_for(lambda: time.time() >= born + 1, "the next second")
         os.mkdir("exp1/.snapshots/t")
-        t.eq(sorted(os.listdir("project1")), [".clones", ".snapshots", "d"], "a volume's root")
-        t.eq(sorted(os.listdir("exp1")), [".clones", ".snapshots", "d"], "a clone's root")
+        t.eq(sorted(os.listdir("project1")), [".snapshots", "d"], "a volume's root")
+        t.eq(sorted(os.listdir("exp1")), [".snapshots", "d"], "a clone's root")
         for inner in ("project1/d", "project1/.snapshots/s/d"):
             t.eq(os.listdir(inner), ["f"], inner)
         t.eq(os.listdir("project1/.snapshots/s"), ["d"], "a snapshot's root")

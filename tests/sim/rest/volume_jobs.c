@@ -277,7 +277,14 @@ static int base_snapshot(struct model *m, const json_t *args, const struct volum
 		return 0;
 	}
 	sim_uuid(uuid);
-	name = sim_fmt("clone_%s.%lld", json_text(args, "name"), (long long)sim_now());
+	/* Made again within a second, it gets the next second's name. */
+	for (long long stamp = (long long)sim_now();; stamp++) {
+		free(name);
+		name = sim_fmt("clone_%s.%lld", json_text(args, "name"), stamp);
+		if (!db_int(m->db, 0, "SELECT count(*) FROM snapshots WHERE volume_uuid=? AND name=?", "ss",
+		            parent->uuid, name))
+			break;
+	}
 	sa.uuid = uuid;
 	sa.name = name;
 	sa.expiry_time = -1;
