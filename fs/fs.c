@@ -352,6 +352,7 @@ struct fs *fs_new(const struct fs_params *p, char err[512])
 		return NULL;
 	}
 	fs->end_fd = fs->audit_fd = -1;
+	list_init(&fs->replays);
 	copy_params(fs, p);
 	set_realm(fs);
 	fs->started_ns = clock_wall_ns();

@@ -21,6 +21,7 @@ struct worker {
 	struct list starved;       /* requests that wait for a free inode record */
 	struct ev_timer starve_timer;
 	struct ev_timer signal_timer; /* while a request of ours is interrupted */
+	bool replay_done;          /* worker 0: the next replay may begin */
 	struct ev_msg wake;        /* start work again: a slot was freed, or stop */
 	_Atomic bool wake_posted;
 };
@@ -46,6 +47,8 @@ struct fs {
 	struct ontap *ontap;
 	struct control *ctl;
 	struct fuse_session *se;
+	struct list replays;       /* changes that a predecessor began, oldest first; worker 0 */
+	_Atomic bool replaying;    /* nothing new is read until they are done */
 	struct worker worker[STATE_WORKERS_MAX];
 	uint32_t nworkers;
 	_Atomic int ended;         /* enum fs_end */
@@ -83,6 +86,8 @@ void worker_process(struct worker *w, struct req *r);
 /* The table of inodes is full: has the kernel give some back, and runs again(r)
  * when there is room; ENFILE after STARVE_NS. */
 void worker_starve(struct req *r, void (*again)(struct req *r));
+/* The replayed change at work has ended: the next one may begin. Worker 0. */
+void worker_replay_done(struct worker *w);
 /* A slot was freed: lets parked requests and a paused device go on. */
 void worker_slot_freed(struct worker *w, struct req *r);
 void fs_end(struct fs *fs, enum fs_end how);
@@ -208,6 +213,8 @@ OP(removexattr)(fuse_req_t fr, fuse_ino_t ino, const char *name);
 void ctl_snapshot_create(struct req *r);
 void ctl_snapshot_delete(struct req *r);
 void ctl_snapshot_rename(struct req *r);
+/* A replay of what a predecessor made and had begun to answer: replies. */
+bool ctl_answered(struct req *r);
 /* Does the configuration allow this verb to the caller? Only the creator (by the
  * record in `comment`) or an admin changes an object. Both reply when not. */
 bool ctl_allowed(struct req *r, enum fs_verb verb);

@@ -185,6 +185,8 @@ static void clone_parent_bound(struct req *r, uint32_t vol_space)
 static void clone_begin(struct req *r, const char *volume, const char *snap, bool as_link)
 {
 	struct fs *fs = r->fs;
+	if (ctl_answered(r))
+		return;
 	r->verb = 1 + FS_CLONE_CREATE;
 	if (!good_name(r, r->name) || !ctl_allowed(r, FS_CLONE_CREATE))
 		return;
@@ -296,17 +298,27 @@ static void delete_looked(struct nfsio_call *c)
 	delete_send(r);
 }
 
+/* The same snapshot, by name or (renamed there since) by the record in its comment. */
+static bool in_list(const struct snaplist *l, const struct ontap_snapshot *s)
+{
+	for (size_t i = 0; l && i < l->n; i++)
+		if (l->snap[i].create_time == s->create_time &&
+		    (strcmp(l->snap[i].name, s->name) == 0 ||
+		     (s->comment[0] && strcmp(l->snap[i].comment, s->comment) == 0)))
+			return true;
+	return false;
+}
+
 /* A snapshot that was made in the clone. Those it was born with are its parent's
  * and older than itself; times are whole seconds, so of its first second the
  * parent's list tells (the base may be gone from there, but has its name). */
 static const char *own_snapshot(const struct unclone *u, const struct snaplist *l, const struct snaplist *parents)
 {
 	for (size_t i = 0; i < l->n; i++) {
-		const struct ontap_snapshot *s = &l->snap[i], *p;
+		const struct ontap_snapshot *s = &l->snap[i];
 		if (s->create_time < u->v.create_time || strcmp(s->name, u->v.clone_snapshot_name) == 0)
 			continue;
-		p = s->create_time == u->v.create_time && parents ? snaplist_find(parents, s->name) : NULL;
-		if (!p || p->create_time != s->create_time)
+		if (s->create_time > u->v.create_time || !in_list(parents, s))
 			return s->name;
 	}
 	return NULL;
@@ -405,6 +417,8 @@ static void volume_made(struct req *r, struct ctl_msg *m)
 
 void volume_create(struct req *r)
 {
+	if (ctl_answered(r))
+		return;
 	r->verb = 1 + FS_VOLUME_CREATE;
 	if (!good_name(r, r->name) || !ctl_allowed(r, FS_VOLUME_CREATE))
 		return;

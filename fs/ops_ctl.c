@@ -175,8 +175,19 @@ static void create_send(struct req *r)
 	req_control(r, m, create_done);
 }
 
+bool ctl_answered(struct req *r)
+{
+	if (!req_was_answered(r))
+		return false;
+	req_refuse(r, -EINPROGRESS, "%s was made when the daemon of this mount was replaced: look before you ask "
+		   "again", r->name);
+	return true;
+}
+
 void ctl_snapshot_create(struct req *r)
 {
+	if (ctl_answered(r))
+		return;
 	r->verb = 1 + FS_SNAPSHOT_CREATE;
 	if (r->name[0] == '@') {
 		req_refuse(r, -EINVAL, "names that begin with '@' are links made by ontapfs");
@@ -287,6 +298,12 @@ static void delete_done(struct req *r, struct ctl_msg *m)
 	req_err(r, 0);
 }
 
+/* Whoever walked before a takeover is not remembered. */
+static bool new_here(const struct fs *fs)
+{
+	return fs->p.takeover && clock_now_ns() - fs->born_ns < WALK_MEMORY_NS;
+}
+
 /* Rule 6.2: a tree walker looks before it removes, `rmdir run1` does not. */
 static bool looked_inside(struct req *r, uint32_t space)
 {
@@ -294,7 +311,7 @@ static bool looked_inside(struct req *r, uint32_t space)
 	if (c->tgid <= 0 || !c->start_time)
 		return true; /* a process that cannot be told apart */
 	/* What a predecessor saw, or what had no room, is not known: counts as yes. */
-	if (r->fs->p.takeover && clock_now_ns() - r->fs->born_ns < WALK_MEMORY_NS)
+	if (new_here(r->fs))
 		return true;
 	if (memory_lost(r->fs->memory, WALK_MEMORY_NS))
 		return true;
@@ -327,7 +344,12 @@ static void delete_found(struct req *r, struct ctl_msg *m)
 	if (idx && !was_sent && looked_inside(r, idx)) {
 		const struct caller *c = req_process(r);
 		if (!memory_get(fs->memory, MEMORY_ARMED, idx, c->uid, c->pid_ns, WALK_MEMORY_NS, true)) {
-			req_refuse(r, -ENOTEMPTY, "this process looked inside snapshot %s within the last minute, as a "
+			if (new_here(fs))
+				req_refuse(r, -ENOTEMPTY, "this daemon took over less than a minute ago and cannot know who "
+					   "looked inside snapshot %s before. If you mean it: setfattr -n ontap.arm -v %s on it "
+					   "first, or wait a minute", r->name, r->name);
+			else
+				req_refuse(r, -ENOTEMPTY, "this process looked inside snapshot %s within the last minute, as a "
 				   "tree walker does before it removes. If you mean it: `rmdir %s` from a shell, "
 				   "or setfattr -n ontap.arm -v %s on it first", r->name, r->name, r->name);
 			return;

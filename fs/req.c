@@ -65,8 +65,13 @@ static void account(struct req *r, int err)
 	struct stats *s = &r->fs->stats;
 	uint32_t op = r->opcode % STATS_OPCODES;
 	stats_add(&s->requests[op], 1);
-	if (r->verb)
+	if (r->verb) {
 		audit(r, err);
+		/* From here on the answer may be with the caller: a successor must not
+		 * make again what somebody may have removed since. */
+		if (err == 0)
+			atomic_store_explicit(&r->note->intent.phase, INTENT_ANSWERED, memory_order_release);
+	}
 	if (err < 0)
 		stats_add(&s->errors[op], 1);
 	int64_t ns = clock_now_ns() - r->start_ns;
@@ -87,9 +92,14 @@ static void finish(struct req *r, int sent)
 		silly_drop(r->fs, steal_ptr(r->silly));
 	r->fr = NULL;
 	r->unique = 0;
+	struct worker *w = r->w; /* the slot is anybody's in a moment */
+	if (r->gating) {
+		r->gating = false;
+		worker_replay_done(w);
+	}
 	atomic_store_explicit(&r->note->intent.phase, INTENT_NONE, memory_order_relaxed);
 	atomic_store_explicit(&r->slot->unique, 0, memory_order_release);
-	worker_slot_freed(r->w, r);
+	worker_slot_freed(w, r);
 }
 
 /* The calls of a daemon that hands over end with ECANCELED. That is nobody's

@@ -37,6 +37,7 @@ struct req {
 	uint8_t opcode;
 	bool replay;               /* read by a predecessor: may have been executed */
 	bool parked;
+	bool gating;               /* a replayed change: others wait for its end */
 	bool interrupted;          /* its thread got a signal; worker looks which */
 	bool calling;              /* `call` is with nfsio */
 	bool waiting_control;      /* a ctl_msg is out */
@@ -107,6 +108,12 @@ void req_explain(struct req *r, const char *text);
 static inline void req_intend(struct req *r)
 {
 	atomic_store_explicit(&r->note->intent.phase, INTENT_WRITTEN, memory_order_release);
+}
+/* True when a predecessor did it and may have answered: then it must not be done
+ * again, somebody may have removed it since. */
+static inline bool req_was_answered(const struct req *r)
+{
+	return r->replay && atomic_load(&r->note->intent.phase) == INTENT_ANSWERED;
 }
 /* True when a predecessor may have sent it already: the intent tells what. */
 static inline bool req_was_sent(const struct req *r)

@@ -282,6 +282,7 @@ static void admit(struct worker *w, struct req *r)
 }
 
 static void wake_run(struct ev_msg *msg);
+static void replay_next(struct worker *w);
 
 static void worker_wake(struct worker *w)
 {
@@ -578,7 +579,7 @@ static void device_pause(struct worker *w)
 static void device_resume(struct worker *w)
 {
 	/* ADD anew: EPOLLEXCLUSIVE sources cannot be modified. */
-	if (!w->dev_on && ev_add(w->ev, &w->dev, EPOLLIN | EPOLLEXCLUSIVE) == 0)
+	if (!w->dev_on && !atomic_load(&w->fs->replaying) && ev_add(w->ev, &w->dev, EPOLLIN | EPOLLEXCLUSIVE) == 0)
 		w->dev_on = true;
 }
 
@@ -626,6 +627,10 @@ static void wake_run(struct ev_msg *msg)
 	if (w->fs->closing)
 		return; /* what is parked stays so */
 	struct req *r;
+	if (w->replay_done) {
+		w->replay_done = false;
+		replay_next(w);
+	}
 	while ((r = unpark(w, false)) || (r = unpark(w, true)))
 		worker_process(w, r);
 	if (!w->dev_on && atomic_load(&w->fs->ended) == FS_RUNNING) {
@@ -645,6 +650,71 @@ static bool seen_before(struct fs *fs, uint32_t index, uint64_t unique)
 		if (atomic_load(&fs->pool.reqs[i].slot->unique) == unique)
 			return true;
 	return false;
+}
+
+/* A request that changes something on the NFS server. Those of ONTAP's (in
+ * .snapshots, .clones and at the root) know by uuid what was done, and must not
+ * hold up the data while ONTAP is away. */
+static bool is_change(struct fs *fs, const struct fuse_in_header *in)
+{
+	const struct node *n = node_by_id(&fs->nodes, in->nodeid);
+	switch (in->opcode) {
+	case FUSE_SETATTR:
+	case FUSE_SYMLINK:
+	case FUSE_MKNOD:
+	case FUSE_MKDIR:
+	case FUSE_UNLINK:
+	case FUSE_RMDIR:
+	case FUSE_RENAME:
+	case FUSE_RENAME2:
+	case FUSE_LINK:
+	case FUSE_OPEN:
+	case FUSE_WRITE:
+	case FUSE_RELEASE:
+	case FUSE_CREATE:
+		return n && !node_is_virtual(n);
+	default:
+		return false;
+	}
+}
+
+/* By age: the kernel counts `unique` up. */
+static void replay_insert(struct fs *fs, struct req *r)
+{
+	struct list *at = fs->replays.prev;
+	while (at != &fs->replays && list_entry(at, struct req, link)->unique > r->unique)
+		at = at->prev;
+	r->link.prev = at;
+	r->link.next = at->next;
+	at->next->prev = &r->link;
+	at->next = &r->link;
+}
+
+/* One at a time, in order: an answered WRITE whose slot was not cleared yet must
+ * not come after a later one, nor any of them after what the application does
+ * next. So the device is read only when all are done. */
+static void replay_next(struct worker *w)
+{
+	struct fs *fs = w->fs;
+	struct list *l = list_pop(&fs->replays);
+	if (l) {
+		struct req *r = list_entry(l, struct req, link);
+		pthread_mutex_lock(&fs->pool.lock);
+		(*(r->large ? &fs->pool.busy_large : &fs->pool.busy_small))++;
+		pthread_mutex_unlock(&fs->pool.lock);
+		r->gating = true;
+		worker_process(w, r);
+		return;
+	}
+	atomic_store(&fs->replaying, false);
+	for (uint32_t i = 0; i < fs->nworkers; i++)
+		worker_wake(&fs->worker[i]);
+}
+
+void worker_replay_done(struct worker *w)
+{
+	w->replay_done = true;
+	worker_wake(w);
 }
 
 void session_replay(struct fs *fs)
@@ -671,10 +741,16 @@ void session_replay(struct fs *fs)
 			continue;
 		}
 		request_init(w, r);
-		r->replay = r->parked = true;
+		r->replay = true;
+		if (is_change(fs, in)) {
+			replay_insert(fs, r);
+			continue;
+		}
+		r->parked = true;
 		list_append(r->large ? &p->parked_large : &p->parked_small, &r->link);
 		stats_add(&fs->stats.parked, 1);
 	}
+	atomic_store(&fs->replaying, !list_empty(&fs->replays));
 	worker_wake(w);
 }
 
@@ -695,6 +771,8 @@ static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 	this_worker = w;
+	if (w->id == 0 && atomic_load(&w->fs->replaying))
+		replay_next(w);
 	device_resume(w);
 	int64_t drain_until = 0;
 	for (;;) {

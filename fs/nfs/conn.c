@@ -124,6 +124,28 @@ static void connect_failed(struct nfsio_conn *conn, int err)
 		 strerror(-err));
 }
 
+/* A reply is looked at whole before anything of it is taken out, so the receive
+ * window must hold the largest one with room to spare: a window that closes in
+ * the middle would never open again. Before connect, for the window's scale.
+ * Where neither is allowed, the kernel's own tuning has to do. */
+#define RECEIVE_ROOM (4 << 20)
+
+static void make_room(int fd)
+{
+	int want = RECEIVE_ROOM, got = 0;
+	socklen_t len = sizeof(got);
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &want, sizeof(want)) == 0)
+		return;
+	int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (probe < 0)
+		return;
+	/* Asked on a socket of no use: a smaller grant would stop the tuning. */
+	if (setsockopt(probe, SOL_SOCKET, SO_RCVBUF, &want, sizeof(want)) == 0 &&
+	    getsockopt(probe, SOL_SOCKET, SO_RCVBUF, &got, &len) == 0 && got >= want)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &want, sizeof(want));
+	close(probe);
+}
+
 static int open_socket(struct nfsio_conn *conn, uint16_t port)
 {
 	struct sockaddr_storage sa = conn->lif->sa, any = {.ss_family = sa.ss_family};
@@ -135,6 +157,7 @@ static int open_socket(struct nfsio_conn *conn, uint16_t port)
 	struct linger lng = {.l_onoff = 1, .l_linger = 0};
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &lng, sizeof(lng));
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	make_room(fd);
 	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 10);
 	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 3);

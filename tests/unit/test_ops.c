@@ -1299,7 +1299,7 @@ static void listings_of_what_is_ours(void **state)
 	/* Hidden by default, listed on the mount that says so. */
 	bool visible = K.fs->p.snapdir == FS_SNAPDIR_VISIBLE;
 	assert_int_equal(find(&l, ".snapshots") >= 0, visible);
-	assert_int_equal(find(&l, ".clones") >= 0, visible);
+	assert_true(find(&l, ".clones") < 0); /* a tree walker may write there: never listed */
 }
 
 /* ---- snapshots ---------------------------------------------------------------------------- */
