@@ -13,6 +13,7 @@ ALLOW = "allow=snapshot.create+snapshot.delete+clone.create+clone.delete+volume.
 
 
 def begin(gw, *cmd):
+    t.read(gw.mnt + "/.ontap/jobs")  # known from here on: a verb at the root holds the root's lock
     p = subprocess.Popen(cmd, cwd=gw.mnt, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     t.wait_for(lambda: t.read(gw.mnt + "/.ontap/jobs"), "the verb of %s" % " ".join(cmd), 5)
     return p
