@@ -283,8 +283,9 @@ static void delete_done(struct req *r, struct ctl_msg *m)
 {
 	struct fs *fs = r->fs;
 	if (m->error.code == ONTAP_SNAPSHOT_BUSY) {
-		req_refuse(r, m->error.err, "%s. Also a clone that was deleted keeps its base so while it waits in ONTAP's "
-			   "recovery queue, 12 hours unless it is purged (skipRecoveryQueue)", m->error.text);
+		req_refuse(r, m->error.err,
+			   "%s. Also a clone that was deleted keeps its base so while it waits in ONTAP's recovery "
+			   "queue, 12 hours unless it is purged (skipRecoveryQueue)", m->error.text);
 		return;
 	}
 	if (m->error.err) {
@@ -345,13 +346,17 @@ static void delete_found(struct req *r, struct ctl_msg *m)
 		const struct caller *c = req_process(r);
 		if (!memory_get(fs->memory, MEMORY_ARMED, idx, c->uid, c->pid_ns, WALK_MEMORY_NS, true)) {
 			if (new_here(fs))
-				req_refuse(r, -ENOTEMPTY, "this daemon took over less than a minute ago and cannot know who "
-					   "looked inside snapshot %s before. If you mean it: setfattr -n ontap.arm -v %s on it "
-					   "first, or wait a minute", r->name, r->name);
+				req_refuse(r, -ENOTEMPTY,
+					   "this daemon took over less than a minute ago and cannot know who "
+					   "looked inside snapshot %s before. If you mean it: "
+					   "setfattr -n ontap.arm -v %s on it first, or wait a minute",
+					   r->name, r->name);
 			else
-				req_refuse(r, -ENOTEMPTY, "this process looked inside snapshot %s within the last minute, as a "
-				   "tree walker does before it removes. If you mean it: `rmdir %s` from a shell, "
-				   "or setfattr -n ontap.arm -v %s on it first", r->name, r->name, r->name);
+				req_refuse(r, -ENOTEMPTY,
+					   "this process looked inside snapshot %s within the last minute, as "
+					   "a tree walker does before it removes. If you mean it: `rmdir %s` "
+					   "from a shell, or setfattr -n ontap.arm -v %s on it first",
+					   r->name, r->name, r->name);
 			return;
 		}
 	}
