@@ -181,20 +181,20 @@ static int fill(struct http *h, const struct ontap_params *p, struct ontap_error
 	int r = build_base(h, p->management_lif, p->port, e);
 	if (r < 0)
 		return r;
-	bool by_cert = p->client_cert_pem && *p->client_cert_pem;
-	bool by_password = p->username && *p->username && p->password;
+	bool by_cert = p->login.client_cert_pem && *p->login.client_cert_pem;
+	bool by_password = p->login.username && *p->login.username && p->login.password;
 	if (!by_cert && !by_password) {
 		error_set(e, -EINVAL, 0, 0,
 			  "no login for ONTAP at %s: give username and password, or a client certificate",
 			  h->host);
 		return -EINVAL;
 	}
-	if (by_cert && !(p->client_key_pem && *p->client_key_pem)) {
+	if (by_cert && !(p->login.client_key_pem && *p->login.client_key_pem)) {
 		error_set(e, -EINVAL, 0, 0, "a client certificate needs its private key");
 		return -EINVAL;
 	}
-	if ((p->username && !plain_text(p->username)) || (p->app && !plain_text(p->app)) ||
-	    (p->username && strchr(p->username, ':'))) {
+	if ((p->login.username && !plain_text(p->login.username)) || (p->app && !plain_text(p->app)) ||
+	    (p->login.username && strchr(p->login.username, ':'))) {
 		error_set(e, -EINVAL, 0, 0, "the username has a character that a login cannot carry");
 		return -EINVAL;
 	}
@@ -202,8 +202,8 @@ static int fill(struct http *h, const struct ontap_params *p, struct ontap_error
 	    (r = copy_pem(p->ca_pem, "trusted CA certificate", "CERTIFICATE", &h->ca, e)) < 0)
 		return r;
 	if (by_cert &&
-	    ((r = copy_pem(p->client_cert_pem, "client certificate", "CERTIFICATE", &h->cert, e)) < 0 ||
-	     (r = copy_pem(p->client_key_pem, "client private key", "PRIVATE KEY", &h->key, e)) < 0))
+	    ((r = copy_pem(p->login.client_cert_pem, "client certificate", "CERTIFICATE", &h->cert, e)) < 0 ||
+	     (r = copy_pem(p->login.client_key_pem, "client private key", "PRIVATE KEY", &h->key, e)) < 0))
 		return r;
 
 	char app[300];
@@ -214,8 +214,8 @@ static int fill(struct http *h, const struct ontap_params *p, struct ontap_error
 	    add_header(h, "Content-Type: application/json") < 0 ||
 	    add_header(h, "Expect:") < 0 || /* no 100-continue round trip */
 	    add_header(h, app) < 0 ||
-	    (!by_cert && (add_auth(h, p->username, p->password) < 0 ||
-			  !(h->user = strdup(p->username))))) {
+	    (!by_cert && (add_auth(h, p->login.username, p->login.password) < 0 ||
+			  !(h->user = strdup(p->login.username))))) {
 		error_set(e, -ENOMEM, 0, 0, "out of memory");
 		return -ENOMEM;
 	}

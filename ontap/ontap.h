@@ -32,12 +32,26 @@ struct ontap_error {
 	char text[512];     /* one sentence: what failed, on what object, why */
 };
 
+/* The login: Basic, or a client certificate where client_cert_pem is given. */
+struct ontap_login {
+	const char *username, *password;              /* NULL with a client certificate */
+	const char *client_cert_pem, *client_key_pem; /* PEM text, or NULL */
+};
+
+struct ontap;
 struct ontap_params {
-	const char *management_lif; /* host name or address, brackets allowed for IPv6 */
+	/* Host name or address, brackets allowed for IPv6; or several, comma
+	 * separated: when one cannot be reached the next is taken, and kept. */
+	const char *management_lif;
 	uint16_t port;              /* 0: 443 */
 	const char *svm;            /* NULL or "": the only one that the account sees */
-	const char *username, *password;          /* NULL with a client certificate */
-	const char *client_cert_pem, *client_key_pem; /* PEM text, or NULL */
+	struct ontap_login login;
+	/* Called on the control thread when ONTAP refused the login (HTTP 401), and
+	 * after ontap_relogin(): reads the secrets again and hands them to
+	 * ontap_set_credentials(o, ...). The refused request is then sent once more.
+	 * NULL: never. */
+	void (*read_login)(struct ontap *o, void *priv);
+	void *read_login_priv;
 	const char *ca_pem;         /* PEM text of a pinned CA or server certificate: no host
 	                               name check then; NULL: system CAs and host name check */
 	const char *app;            /* X-Dot-Client-App */
@@ -45,7 +59,6 @@ struct ontap_params {
 	int deadline_ms;            /* of one call with its retries and job polls; 0: 30,000 */
 };
 
-struct ontap;
 /* All strings are copied. NULL: *ret_error says why (bad PEM, no memory). */
 struct ontap *ontap_new(const struct ontap_params *p, struct ontap_error *ret_error);
 /* Calls in flight end with -ECANCELED first. Wipes the secrets. */
@@ -57,6 +70,19 @@ void ontap_free(struct ontap *o);
 int ontap_poll(struct ontap *o, int timeout_ms, int extra_fd);
 /* Wakes ontap_poll from another thread. */
 void ontap_wakeup(struct ontap *o);
+
+/* Another login for all requests from now on; those on the wire keep theirs.
+ * Copied. 0, or -errno with *ret_error, the old one kept. Control thread. */
+int ontap_set_credentials(struct ontap *o, const struct ontap_login *l,
+			  struct ontap_error *ret_error);
+/* Has read_login asked soon. Any thread. */
+void ontap_relogin(struct ontap *o);
+/* Deadline of the calls made from now on; 0: that of ontap_params. */
+void ontap_set_deadline(struct ontap *o, int deadline_ms);
+/* Ends the calls under way that were made with this priv: their completions run
+ * soon, with -ECANCELED. What was sent already may still be carried out. Returns
+ * how many. */
+size_t ontap_cancel(struct ontap *o, const void *priv);
 
 /* Counters for metrics: may be read from any thread. */
 struct ontap_counters {
@@ -283,5 +309,9 @@ int ontap_json_len(const struct ontap_json *j, const char *path);
 /* Calls fn with each key of the object at path ("" for the top). */
 int ontap_json_keys(const struct ontap_json *j, const char *path,
 		    void (*fn)(const char *key, void *priv), void *priv);
+
+/* ---- split, file clones, jobs, FlexCache, SnapMirror, ... --------------- */
+
+#include "ontap/resources.h"
 
 #endif

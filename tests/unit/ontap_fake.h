@@ -161,8 +161,8 @@ static void on_done(const struct ontap_error *e, void *priv)
 
 static struct ontap *begin(const char *svm, const struct step *s, size_t n)
 {
-	struct ontap_params p = {.management_lif = "10.0.0.1", .svm = svm, .username = "vsadmin",
-				 .password = "x"};
+	struct ontap_params p = {.management_lif = "10.0.0.1", .svm = svm,
+				 .login = {.username = "vsadmin", .password = "x"}};
 	struct ontap_error e;
 	now_ns = 1000 * NS_PER_SEC;
 	clock_set_fake(now_ns);
