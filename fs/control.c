@@ -13,12 +13,6 @@
 #include "fs/base/log.h"
 #include "fs/control_i.h"
 
-const char *const ctl_op_names[CTL_NOPS] = {
-	"volume.find", "snapshot.list", "snapshot.find",
-	"snapshot.create", "snapshot.delete", "snapshot.rename", "clone.create",
-	"clone.delete", "snapdir.enable", "volume.create", "snapshot.set",
-};
-
 /* ---- verbs ------------------------------------------------------------------------------ */
 
 static void verb_done(struct verb *v, const struct ontap_snapshot *s, const struct ontap_error *e)
@@ -31,7 +25,7 @@ static void verb_done(struct verb *v, const struct ontap_snapshot *s, const stru
 	stats_add(&c->fs->stats.verbs[v->op], 1);
 	if (e) {
 		stats_add(&c->fs->stats.verb_errors[v->op], 1);
-		log_warn("%s \"%s\" failed uid=%u: %s", ctl_op_names[v->op], v->name, v->uid, e->text);
+		log_warn("%s \"%s\" failed uid=%u: %s", ctl_op_name(v->op), v->name, v->uid, e->text);
 	}
 	pthread_mutex_lock(&c->pic_lock);
 	list_remove(&v->link);
@@ -97,14 +91,116 @@ static void verb_finished(const struct ontap_error *e, void *priv)
 	verb_done(priv, NULL, e);
 }
 
+static void verb_split(const struct ontap_error *e, void *priv)
+{
+	struct verb *v = priv;
+	atomic_store(&v->c->refresh_now, true);
+	verb_done(v, NULL, e);
+}
+
+/* ---- what each verb sends ---------------------------------------------------------------- */
+
+static void send_snapshot_create(struct verb *v, const struct ctl_msg *m, const char *request)
+{
+	ontap_snapshot_create(v->c->o, &m->volume, m->name, m->comment, request, verb_created, v);
+}
+
+static void send_snapshot_delete(struct verb *v, const struct ctl_msg *m, const char *request)
+{
+	(void)request;
+	ontap_snapshot_delete(v->c->o, &m->volume, &m->snapshot, verb_finished, v);
+}
+
+static void send_snapshot_rename(struct verb *v, const struct ctl_msg *m, const char *request)
+{
+	(void)request;
+	ontap_snapshot_rename(v->c->o, &m->volume, &m->snapshot, m->name, verb_finished, v);
+}
+
+static void send_snapshot_set(struct verb *v, const struct ctl_msg *m, const char *request)
+{
+	(void)request;
+	ontap_snapshot_set(v->c->o, &m->volume, &m->snapshot, m->name, m->comment, verb_finished, v);
+}
+
+static void send_clone_create(struct verb *v, const struct ctl_msg *m, const char *request)
+{
+	char junction[ONTAP_NAME_MAX + 2];
+	snprintf(junction, sizeof(junction), "/%s", m->name);
+	const struct ontap_clone clone = {
+		.name = m->name, .parent = m->volume, .snapshot = m->snapshot, .junction = junction,
+		.export_policy = m->policy[0] ? m->policy : NULL, .comment = m->comment, .request_id = request,
+	};
+	ontap_volume_clone(v->c->o, &clone, verb_cloned, v);
+}
+
+static void send_volume_create(struct verb *v, const struct ctl_msg *m, const char *request)
+{
+	char junction[ONTAP_NAME_MAX + 2];
+	snprintf(junction, sizeof(junction), "/%s", m->name);
+	const struct fs_params *p = &v->c->fs->p;
+	const struct ontap_create create = {
+		.name = m->name, .style = p->create.flexgroup ? ONTAP_FLEXGROUP : ONTAP_FLEXVOL,
+		.size = p->create.size, .junction = junction, .export_policy = p->create.export_policy,
+		.snapshot_policy = p->create.snapshot_policy, .comment = m->comment, .request_id = request,
+		.unix_permissions = p->create.unix_permissions ? p->create.unix_permissions : "0777",
+		.uid = m->uid, .gid = m->gid, .space_reserve = p->create.space_reserve,
+		.snapshot_dir = p->create.snapshot_dir,
+	};
+	ontap_volume_create(v->c->o, &create, verb_cloned, v);
+}
+
+static void send_volume_delete(struct verb *v, const struct ctl_msg *m, const char *request)
+{
+	(void)request;
+	ontap_volume_delete(v->c->o, &m->volume, v->c->fs->p.skip_recovery_queue, verb_volume_gone, v);
+}
+
+static void send_snapdir_enable(struct verb *v, const struct ctl_msg *m, const char *request)
+{
+	(void)request;
+	ontap_volume_snapdir(v->c->o, &m->volume, true, verb_snapdir_on, v);
+}
+
+static void send_clone_split(struct verb *v, const struct ctl_msg *m, const char *request)
+{
+	(void)request;
+	ontap_volume_split(v->c->o, &m->volume, verb_split, v);
+}
+
+/* Everything that there is to know of a verb. Those without `send` are questions. */
+static const struct verb_kind {
+	const char *name;
+	void (*send)(struct verb *v, const struct ctl_msg *m, const char *request);
+	bool joins; /* the same asked again by the same user waits for this one */
+} kinds[CTL_NOPS] = {
+	[CTL_VOLUME_FIND] = {"volume.find", NULL, false},
+	[CTL_SNAPSHOT_LIST] = {"snapshot.list", NULL, false},
+	[CTL_SNAPSHOT_FIND] = {"snapshot.find", NULL, false},
+	[CTL_SNAPSHOT_CREATE] = {"snapshot.create", send_snapshot_create, true},
+	[CTL_SNAPSHOT_DELETE] = {"snapshot.delete", send_snapshot_delete, true},
+	[CTL_SNAPSHOT_RENAME] = {"snapshot.rename", send_snapshot_rename, true},
+	[CTL_CLONE_CREATE] = {"clone.create", send_clone_create, true},
+	[CTL_CLONE_DELETE] = {"clone.delete", send_volume_delete, true},
+	[CTL_VOLUME_DELETE] = {"volume.delete", send_volume_delete, true},
+	[CTL_SNAPDIR_ENABLE] = {"snapdir.enable", send_snapdir_enable, true},
+	[CTL_VOLUME_CREATE] = {"volume.create", send_volume_create, true},
+	[CTL_SNAPSHOT_SET] = {"snapshot.set", send_snapshot_set, false}, /* values may differ */
+	[CTL_CLONE_SPLIT] = {"clone.split", send_clone_split, true},
+};
+
+const char *ctl_op_name(enum ctl_op op)
+{
+	return kinds[op].name;
+}
+
 static void verb_start(struct control *c, struct ctl_msg *m)
 {
 	struct list *l, *tmp;
 	m->deadline_ns = clock_now_ns() + c->fs->p.verb_wait_ns;
 	list_for_each(l, tmp, &c->verbs) {
 		struct verb *v = list_entry(l, struct verb, link);
-		/* The value of a SET may differ: those never join. */
-		if (v->op == m->op && v->op != CTL_SNAPSHOT_SET && v->uid == m->uid &&
+		if (v->op == m->op && kinds[v->op].joins && v->uid == m->uid &&
 		    uuid_eq(&v->volume, &m->volume) && uuid_eq(&v->snapshot, &m->snapshot) &&
 		    strcmp(v->name, m->name) == 0) {
 			list_append(&v->waiters, &m->link);
@@ -130,38 +226,7 @@ static void verb_start(struct control *c, struct ctl_msg *m)
 	list_append(&c->verbs, &v->link);
 	pthread_mutex_unlock(&c->pic_lock);
 	char request[UUID_TEXT_LEN + 1];
-	uuid_format(&m->request, request);
-	char junction[ONTAP_NAME_MAX + 2];
-	snprintf(junction, sizeof(junction), "/%s", m->name);
-	const struct ontap_clone clone = {
-		.name = m->name, .parent = m->volume, .snapshot = m->snapshot, .junction = junction,
-		.export_policy = m->policy[0] ? m->policy : NULL, .comment = m->comment, .request_id = request,
-	};
-	const struct fs_params *p = &c->fs->p;
-	const struct ontap_create create = {
-		.name = m->name, .style = p->create.flexgroup ? ONTAP_FLEXGROUP : ONTAP_FLEXVOL,
-		.size = p->create.size, .junction = junction, .export_policy = p->create.export_policy,
-		.snapshot_policy = p->create.snapshot_policy, .comment = m->comment, .request_id = request,
-		.unix_permissions = p->create.unix_permissions ? p->create.unix_permissions : "0777",
-		.uid = m->uid, .gid = m->gid, .space_reserve = p->create.space_reserve,
-		.snapshot_dir = p->create.snapshot_dir,
-	};
-	if (m->op == CTL_SNAPDIR_ENABLE)
-		ontap_volume_snapdir(c->o, &m->volume, true, verb_snapdir_on, v);
-	else if (m->op == CTL_VOLUME_CREATE)
-		ontap_volume_create(c->o, &create, verb_cloned, v);
-	else if (m->op == CTL_CLONE_CREATE)
-		ontap_volume_clone(c->o, &clone, verb_cloned, v);
-	else if (m->op == CTL_VOLUME_DELETE)
-		ontap_volume_delete(c->o, &m->volume, p->skip_recovery_queue, verb_volume_gone, v);
-	else if (m->op == CTL_SNAPSHOT_CREATE)
-		ontap_snapshot_create(c->o, &m->volume, m->name, m->comment, request, verb_created, v);
-	else if (m->op == CTL_SNAPSHOT_DELETE)
-		ontap_snapshot_delete(c->o, &m->volume, &m->snapshot, verb_finished, v);
-	else if (m->op == CTL_SNAPSHOT_SET)
-		ontap_snapshot_set(c->o, &m->volume, &m->snapshot, m->name, m->comment, verb_finished, v);
-	else
-		ontap_snapshot_rename(c->o, &m->volume, &m->snapshot, m->name, verb_finished, v);
+	kinds[m->op].send(v, m, uuid_format(&m->request, request));
 }
 
 void control_jobs(struct control *c, struct buf *b)
@@ -172,7 +237,7 @@ void control_jobs(struct control *c, struct buf *b)
 	list_for_each(l, tmp, &c->verbs) {
 		const struct verb *v = list_entry(l, struct verb, link);
 		buf_printf(b, "%.1f s  %s  %s  volume %s  uid %u\n",
-			   (double)(clock_now_ns() - v->started_ns) / 1e9, ctl_op_names[v->op], v->name,
+			   (double)(clock_now_ns() - v->started_ns) / 1e9, ctl_op_name(v->op), v->name,
 			   uuid_format(&v->volume, u), v->uid);
 	}
 	pthread_mutex_unlock(&c->pic_lock);
@@ -192,7 +257,7 @@ static int64_t verbs_expire(struct control *c, int64_t now)
 				m->error.err = -EINPROGRESS;
 				snprintf(m->error.text, sizeof(m->error.text),
 					 "ONTAP is still at work on %s \"%s\": it goes on, ask again to wait for it",
-					 ctl_op_names[v->op], v->name);
+					 ctl_op_name(v->op), v->name);
 				ctl_answer(m);
 			} else if (!next || m->deadline_ns < next) {
 				next = m->deadline_ns;
@@ -216,18 +281,8 @@ static void dispatch(struct control *c, struct ctl_msg *m)
 	case CTL_SNAPSHOT_FIND:
 		snapshot_find(c, m);
 		break;
-	case CTL_SNAPSHOT_CREATE:
-	case CTL_SNAPSHOT_DELETE:
-	case CTL_SNAPSHOT_RENAME:
-	case CTL_CLONE_CREATE:
-	case CTL_VOLUME_DELETE:
-	case CTL_VOLUME_CREATE:
-	case CTL_SNAPDIR_ENABLE:
-	case CTL_SNAPSHOT_SET:
+	default:
 		verb_start(c, m);
-		break;
-	case CTL_NOPS:
-		break;
 	}
 }
 

@@ -57,13 +57,15 @@ enum ctl_op {
 	CTL_SNAPSHOT_DELETE, /* volume, snapshot */
 	CTL_SNAPSHOT_RENAME, /* volume, snapshot, name (new) */
 	CTL_CLONE_CREATE,    /* volume (parent), snapshot (zero: of now), name, comment, request, policy: vol */
+	CTL_CLONE_DELETE,    /* volume, name */
 	CTL_VOLUME_DELETE,   /* volume, name */
 	CTL_SNAPDIR_ENABLE,  /* volume, name */
 	CTL_VOLUME_CREATE,   /* name, comment, request, uid and gid of its root: vol */
 	CTL_SNAPSHOT_SET,    /* volume, snapshot, name (field), comment (value) */
+	CTL_CLONE_SPLIT,     /* volume, name: starts it, does not wait for its end */
 	CTL_NOPS
 };
-extern const char *const ctl_op_names[CTL_NOPS];
+const char *ctl_op_name(enum ctl_op op);
 
 struct ctl_msg {
 	struct ev_msg ev;
@@ -81,6 +83,7 @@ struct ctl_msg {
 	char name[ONTAP_NAME_MAX + 1];
 	char comment[ONTAP_COMMENT_MAX + 1];
 	char policy[ONTAP_NAME_MAX + 1]; /* export policy */
+	uint64_t size;           /* bytes */
 	/* out */
 	struct ontap_error error; /* error.err 0 on success */
 	bool found;

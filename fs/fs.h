@@ -19,10 +19,13 @@ enum fs_snapdir { FS_SNAPDIR_HIDDEN, FS_SNAPDIR_VISIBLE, FS_SNAPDIR_OFF };
 enum fs_verb {
 	FS_SNAPSHOT_CREATE, FS_SNAPSHOT_DELETE, FS_SNAPSHOT_RENAME, FS_CLONE_CREATE,
 	FS_CLONE_DELETE, FS_VOLUME_CREATE, FS_VOLUME_DELETE, FS_VOLUME_RESIZE,
-	FS_SNAPDIR_ENABLE, FS_SNAPSHOT_RETAIN, FS_FOREIGN, FS_NVERBS
+	FS_SNAPDIR_ENABLE, FS_SNAPSHOT_RETAIN, FS_FOREIGN, FS_SNAPMIRROR_UPDATE, FS_NVERBS,
+	/* No words of `allow`: these go with another verb, or with the right to the
+	 * object. They are named in audit records. */
+	FS_CLONE_SPLIT = FS_NVERBS, FS_SNAPSHOT_SET, FS_FILE_CLONE, FS_VERB_NAMES
 };
 /* "snapshot.create" and so on, indexed by enum fs_verb. */
-extern const char *const fs_verb_names[FS_NVERBS];
+extern const char *const fs_verb_names[FS_VERB_NAMES];
 
 struct fs_params {
 	/* Descriptors and memory; fs owns them from fs_new on. */
@@ -51,6 +54,7 @@ struct fs_params {
 	const uint32_t *admin_uids;
 	size_t nadmin_uids;
 	uint32_t snapshots_per_volume, clones_per_uid, verbs_per_minute;
+	uint64_t clone_min;             /* bytes from which on ONTAP copies files; 0: never */
 	bool skip_recovery_queue;       /* deleted clones free their space at once */
 	const char *realm;              /* NULL: the machine id */
 	const char *audit_log;          /* file for audit records; NULL: the log */

@@ -267,7 +267,7 @@ static void delete_done(struct req *r, struct ctl_msg *m)
 static void delete_send(struct req *r)
 {
 	struct unclone *u = r->getter;
-	struct ctl_msg *m = req_message(r, CTL_VOLUME_DELETE, &u->v.uuid);
+	struct ctl_msg *m = req_message(r, CTL_CLONE_DELETE, &u->v.uuid);
 	if (!m)
 		return;
 	strcpy_bounded(m->name, u->v.name, sizeof(m->name));

@@ -236,11 +236,11 @@ static void put_stats(struct fs *fs, const struct caller *who, struct buf *b)
 	buf_printf(b, "ontapfs_rest_latency_seconds_sum %.9f\n", (double)stats_get(&o->latency_ns_sum) / 1e9);
 	head(b, "verbs_total", "counter", "Control verbs that ended.");
 	for (int i = CTL_SNAPSHOT_CREATE; i < CTL_NOPS; i++)
-		buf_printf(b, "ontapfs_verbs_total{verb=\"%s\"} %llu\n", ctl_op_names[i],
+		buf_printf(b, "ontapfs_verbs_total{verb=\"%s\"} %llu\n", ctl_op_name((enum ctl_op)i),
 			   (unsigned long long)stats_get(&fs->stats.verbs[i]));
 	head(b, "verb_errors_total", "counter", "Control verbs that failed.");
 	for (int i = CTL_SNAPSHOT_CREATE; i < CTL_NOPS; i++)
-		buf_printf(b, "ontapfs_verb_errors_total{verb=\"%s\"} %llu\n", ctl_op_names[i],
+		buf_printf(b, "ontapfs_verb_errors_total{verb=\"%s\"} %llu\n", ctl_op_name((enum ctl_op)i),
 			   (unsigned long long)stats_get(&fs->stats.verb_errors[i]));
 }
 

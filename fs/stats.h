@@ -18,7 +18,7 @@ struct stats {
 	_Atomic uint64_t open_stale;      /* ESTALE at open: changed elsewhere */
 	_Atomic uint64_t snapshot_binds, spaces_killed;
 	_Atomic uint64_t silly_renames;
-	_Atomic uint64_t verbs[16], verb_errors[16]; /* enum ctl_op */
+	_Atomic uint64_t verbs[32], verb_errors[32]; /* enum ctl_op */
 	_Atomic uint64_t notifications, notifications_dropped;
 	_Atomic uint64_t bytes_read, bytes_written; /* through FUSE */
 	_Atomic uint64_t readdir_surplus; /* entries served from a kept reply */

@@ -7,10 +7,11 @@
 #include <xxhash.h>
 #include "fs/fs_i.h"
 
-const char *const fs_verb_names[FS_NVERBS] = {
+const char *const fs_verb_names[FS_VERB_NAMES] = {
 	"snapshot.create", "snapshot.delete", "snapshot.rename", "clone.create",
 	"clone.delete", "volume.create", "volume.delete", "volume.resize",
-	"snapdir.enable", "snapshot.retain", "foreign",
+	"snapdir.enable", "snapshot.retain", "foreign", "snapmirror.update",
+	"clone.split", "snapshot.set", "file.clone",
 };
 
 int tree_check_snapshot_name(const char *name)

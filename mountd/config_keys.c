@@ -19,7 +19,7 @@
 const char *const config_verb_names[CONFIG_NVERBS] = {
 	"snapshot.create", "snapshot.delete", "snapshot.rename", "clone.create",
 	"clone.delete",    "volume.create",   "volume.delete",   "volume.resize",
-	"snapdir.enable",  "snapshot.retain", "foreign",
+	"snapdir.enable",  "snapshot.retain", "foreign",         "snapmirror.update",
 };
 
 static const char *const snapdir_words[] = {"hidden", "visible", "off", NULL};
@@ -122,7 +122,7 @@ const struct config_key config_keys[] = {
 	{"ontapfs.verbs_per_minute", KEY_UINT, AT(verbs_per_minute), "60", 1, 100000, NULL, true,
 	 "control verbs of one user in a minute"},
 	{"ontapfs.clone_min", KEY_SIZE, AT(clone_min), "16MiB", ANY, NULL, true,
-	 "bytes from which on a copy of a file is made by ONTAP"},
+	 "bytes from which on a copy of a file is made by ONTAP, 0: never"},
 	{"ontapfs.realm", KEY_TEXT, AT(realm), NULL, 1, 64, NULL, true,
 	 "name space of the user ids in ownership records; without it the machine id"},
 	{"ontapfs.audit_log", KEY_TEXT, AT(audit_log), NULL, 1, 4096, NULL, true,
