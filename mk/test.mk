@@ -1,5 +1,6 @@
 ## make check       build, then unit tests and cases on a real mount (root and /dev/fuse)
 ## make check-ganesha  the cases about files with NFS-Ganesha as the server (nfs-ganesha, nfs-ganesha-vfs, xfsprogs)
+## make check-clients  Python, Go and other clients from outside against the simulator (root; package registries)
 ## make check-unit  unit tests only: no root, no mount
 ## make check-vm    on another kernel, in user-mode-linux (root, tun): its NFS client, ontapfs, cases; VM_ARGS=--all
 ## make check-cells  does each cell of the operation table in docs/SEMANTICS.md have a test that names it?
@@ -9,6 +10,8 @@
 
 # What the cases need beside the build; they skip, with the reason, without it.
 DEBIAN_TEST += git rsync tar diffutils sqlite3
+# Clients from package registries.
+DEBIAN_TEST += python3-venv
 
 SRC_UNIT     := $(wildcard tests/unit/test_*.c)
 SRC_UNIT_SIM := $(filter tests/unit/test_sim_%,$(SRC_UNIT))
@@ -66,6 +69,11 @@ check: all $(UNIT_BIN) $(SAN_PROBE)
 check-ganesha: all
 	@$(RUN) --cases --nfs=ganesha
 
+# CLIENTS are parts of tests/clients:  make check-clients CLIENTS=python
+CLIENTS ?=
+check-clients: all
+	@B=$(B) tests/clients/run $(CLIENTS)
+
 check-unit: $(UNIT_BIN) $(SAN_PROBE)
 	@$(RUN) --units
 
@@ -85,4 +93,4 @@ sanitize:
 demo:
 	@B=$(B) KEEP=$(KEEP) tests/demo
 
-.PHONY: check check-cells check-ganesha check-unit check-vm sanitize demo
+.PHONY: check check-cells check-clients check-ganesha check-unit check-vm sanitize demo
