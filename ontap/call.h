@@ -29,8 +29,10 @@ struct call;
 struct call_ops {
 	size_t size;
 	void (*start)(struct call *c);
-	/* Tells the caller; e is NULL on success. */
-	void (*finish)(struct call *c, const struct ontap_error *e);
+	/* Runs the caller's completion fn, cast back to its type. e is NULL on
+	 * success; then data and n are the call's result. */
+	void (*tell)(void (*fn)(void), const void *data, size_t n, const struct ontap_error *e,
+		     void *priv);
 	void (*fini)(struct call *c); /* frees what the kind owns; may be NULL */
 };
 
@@ -44,8 +46,10 @@ struct call {
 	struct list link; /* of ontap.calls */
 	struct ontap *o;
 	const struct call_ops *ops;
-	void (*fn)(void); /* the caller's completion, cast back by finish */
+	void (*fn)(void); /* the caller's completion, cast back by tell */
 	void *priv;
+	const void *result; /* what tell gets on success; owned by the kind */
+	size_t nresult;
 	char what[352]; /* infinitive, for sentences: `list the volumes` */
 
 	int64_t deadline_ns;
@@ -75,6 +79,14 @@ struct call {
 		int64_t pause_ms;
 		call_end_fn end;
 	} job;
+
+	/* write.c */
+	struct {
+		void (*make)(struct call *c);
+		call_end_fn end;
+		unsigned rounds;
+		bool once;
+	} write;
 };
 
 struct ontap {
@@ -93,17 +105,16 @@ struct ontap {
 
 	/* Completions owed to callers for whose call there was no memory. */
 	struct {
-		void (*tell)(void (*fn)(void), const struct ontap_error *e, void *priv);
+		const struct call_ops *ops;
 		void (*fn)(void);
 		void *priv;
 	} nomem[32];
 	int nnomem;
 };
 
-/* Makes a call and queues its start. Without memory `tell` will bring -ENOMEM
- * to the caller, later as always, and NULL is returned. */
-struct call *call_new(struct ontap *o, const struct call_ops *ops, void (*fn)(void), void *priv,
-		      void (*tell)(void (*fn)(void), const struct ontap_error *e, void *priv));
+/* Makes a call and queues its start. Without memory the caller will be told
+ * -ENOMEM, later as always, and NULL is returned. */
+struct call *call_new(struct ontap *o, const struct call_ops *ops, void (*fn)(void), void *priv);
 __attribute__((format(printf, 2, 3))) void call_what(struct call *c, const char *fmt, ...);
 
 /* Runs step after a delay. */
@@ -154,14 +165,71 @@ void job_param(struct call *c);
  * outcome cannot be learned from the job. */
 void job_wait(struct call *c, struct json_object *root, call_end_fn end);
 
+/* ---- write.c ------------------------------------------------------------- */
+
+/* A write that may be carried out twice: make builds the request, it is sent and
+ * its job awaited; while the outcome is unknown that is repeated, with pauses.
+ * end gets the last outcome. */
+void write_run(struct call *c, void (*make)(struct call *c), call_end_fn end);
+/* The same without repetition: end looks at c->unsure. */
+void write_once(struct call *c, void (*make)(struct call *c), call_end_fn end);
+/* From end: another round for a refusal that may pass. False when there have
+ * been enough. */
+bool write_again(struct call *c);
+/* tell of an ontap_done_fn. */
+void write_tell(void (*fn)(void), const void *data, size_t n, const struct ontap_error *e, void *priv);
+
+/* ---- read.c -------------------------------------------------------------- */
+
+/* A kind of record that is read into an array. */
+struct kind {
+	const char *noun; /* "a volume" */
+	size_t size;
+	int (*parse)(struct json_object *rec, void *ret, char why[160]);
+	/* Whether a record is meant; NULL: each is. row is NULL before it is parsed. */
+	bool (*want)(struct call *c, struct json_object *rec, const void *row);
+	/* In struct ontap: whether the server lacks the later fields. 0: none are later. */
+	size_t old_flag;
+};
+
+/* A call that reads records; they are its result. Kinds of calls that do more
+ * embed it as the first member. */
+struct read_call {
+	struct call c;
+	const struct kind *kind;
+	struct uuid uuid, parent;       /* of the object; of what it is in */
+	char name[ONTAP_MIRROR_PATH_MAX + 1]; /* exact match, by `want`; "" none */
+	void *row;                      /* n of them */
+	size_t n, cap;
+	void (*request)(struct call *c);
+	call_end_fn end;
+};
+static inline struct read_call *read_of(struct call *c)
+{
+	return (struct read_call *)c;
+}
+/* Builds the request and reads the collection, or the one object (gone: n is 0).
+ * A server that does not know a later field is asked again without those. */
+void read_list(struct call *c, const struct kind *kind, void (*request)(struct call *c), call_end_fn end);
+void read_one(struct call *c, const struct kind *kind, void (*request)(struct call *c), call_end_fn end);
+/* 0 or -ENOMEM. */
+int read_add(struct read_call *rc, const void *row);
+void read_fini(struct call *c);
+/* A step: ends the call with what it has, mostly nothing. */
+void call_end_now(struct call *c);
+
 /* ---- volume.c, for those that read volumes back -------------------------- */
 
 /* The first release whose REST API knows snapshot_directory_access_enabled. */
 #define VERSION_SNAPDIR 91301
-/* The fields that this server knows, comma separated. */
-const char *volume_fields(const struct ontap *o);
-/* Starts the GET of the volumes of the SVM; name is a filter unless "". */
-void volume_request(struct call *c, const char *name);
+extern const struct kind volume_kind;
+/* The request of read_list: the volumes of the SVM called read_call.name ("" all). */
+void volume_request(struct call *c);
+void volume_tell(void (*fn)(void), const void *data, size_t n, const struct ontap_error *e, void *priv);
+/* Adds svm.uuid or svm.name, as far as the SVM is known. */
+void param_svm(struct call *c);
+/* Starts a request to one volume; query is "" or "?...". */
+void request_volume(struct call *c, enum http_method method, const struct uuid *volume, const char *query);
 
 /* ---- for the resources -------------------------------------------------- */
 

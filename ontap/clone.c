@@ -14,7 +14,6 @@
 #include "ontap/ontap.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,8 +133,7 @@ struct aggr {
 };
 
 struct make_call {
-	struct call c;
-	char name[ONTAP_NAME_MAX + 1];
+	struct read_call r; /* the volume of that name, read back */
 	char parent[ONTAP_NAME_MAX + 1]; /* for sentences; "" an empty volume */
 	char junction[ONTAP_PATH_MAX + 1];
 	char export_policy[ONTAP_NAME_MAX + 1];
@@ -149,9 +147,7 @@ struct make_call {
 	struct aggr best;  /* "" none (yet) */
 	int64_t best_room;
 
-	/* what was read back */
-	struct ontap_volume v;
-	size_t n;
+	struct kind kind;   /* volume_kind that notes `broken` */
 	bool broken;        /* its state is "error" */
 	struct uuid ours;   /* zero until known to be ours */
 	unsigned rounds, looks, patches;
@@ -164,29 +160,25 @@ static struct make_call *of(struct call *c)
 	return (struct make_call *)c;
 }
 
-static void tell(void (*fn)(void), const struct ontap_error *e, void *priv)
+static const struct ontap_volume *volume(const struct make_call *mc)
 {
-	((ontap_volumes_fn)fn)(NULL, 0, e, priv);
-}
-
-static void make_finish(struct call *c, const struct ontap_error *e)
-{
-	((ontap_volumes_fn)c->fn)(e ? NULL : &of(c)->v, e ? 0 : 1, e, c->priv);
+	return mc->r.row;
 }
 
 static void make_fini(struct call *c)
 {
 	buf_fini(&of(c)->body);
 	free(of(c)->aggr);
+	read_fini(c);
 }
 
 static void say_make(struct call *c)
 {
 	struct make_call *mc = of(c);
 	if (*mc->parent)
-		call_what(c, "clone volume \"%.120s\" as \"%.203s\"", mc->parent, mc->name);
+		call_what(c, "clone volume \"%.120s\" as \"%.203s\"", mc->parent, mc->r.name);
 	else
-		call_what(c, "create volume \"%.203s\"", mc->name);
+		call_what(c, "create volume \"%.203s\"", mc->r.name);
 }
 
 /* ---- reading back ------------------------------------------------------- */
@@ -220,61 +212,48 @@ static void not_there(struct call *c)
 static void looked(struct call *c, const struct ontap_error *e)
 {
 	struct make_call *mc = of(c);
-	if (e && e->code == ONTAP_CODE_UNKNOWN_FIELD && !c->o->old_volume_fields) {
-		c->o->old_volume_fields = true;
-		call_after(c, 0, look);
-		return;
-	}
+	const struct ontap_volume *v = volume(mc);
 	if (e) {
 		call_end(c, e);
 		return;
 	}
-	if (mc->n == 0) {
+	if (mc->r.n == 0) {
 		not_there(c);
 		return;
 	}
-	bool mine = *mc->request_id && strstr(mc->v.comment, mc->request_id);
+	bool mine = *mc->request_id && strstr(v->comment, mc->request_id);
 	/* Where ONTAP said yes to this very request, a comment that the account
 	 * may not read is no reason to doubt it. */
-	mine = mine || (mc->doubt.err == 0 && *mc->v.comment == '\0');
+	mine = mine || (mc->doubt.err == 0 && *v->comment == '\0');
 	if (!uuid_is_zero(&mc->ours))
-		mine = uuid_eq(&mc->ours, &mc->v.uuid);
+		mine = uuid_eq(&mc->ours, &v->uuid);
 	if (!mine) {
 		call_fail(c, -EEXIST, "cannot %s: another volume has that name", c->what);
 		return;
 	}
-	mc->ours = mc->v.uuid;
+	mc->ours = v->uuid;
 	settle(c);
 }
 
-static int look_record(struct call *c, struct json_object *rec)
+static bool want(struct call *c, struct json_object *rec, const void *row)
 {
-	struct make_call *mc = of(c);
-	struct ontap_volume v;
-	char why[160];
 	const char *state = "";
-	if (volume_is_constituent(rec))
-		return 0;
-	if (volume_parse(rec, &v, why) < 0) {
-		atomic_fetch_add(&c->o->counters.records_rejected, 1);
-		log_warn("a volume is left out of the list: %s", why);
-		return 0;
+	if (!volume_kind.want(c, rec, row))
+		return false;
+	if (row) {
+		js_str(rec, "state", &state);
+		of(c)->broken = strcasecmp(state, "error") == 0;
 	}
-	if (strcmp(mc->name, v.name) != 0)
-		return 0; /* the server's filter is a pattern, ours is exact */
-	js_str(rec, "state", &state);
-	mc->broken = strcasecmp(state, "error") == 0;
-	mc->v = v;
-	mc->n = 1;
-	return 0;
+	return true;
 }
 
 static void look(struct call *c)
 {
+	struct make_call *mc = of(c);
 	say_make(c);
-	of(c)->n = 0;
-	volume_request(c, of(c)->name);
-	page_run(c, look_record, looked);
+	mc->kind = volume_kind;
+	mc->kind.want = want;
+	read_list(c, &mc->kind, volume_request, looked);
 }
 
 /* ---- making it what was asked ------------------------------------------- */
@@ -286,13 +265,13 @@ struct wrong {
 /* What an account may not read counts as done once ONTAP said yes to it. */
 static struct wrong compare(const struct make_call *mc)
 {
-	const struct ontap_volume *v = &mc->v;
+	const struct ontap_volume *v = volume(mc);
 	return (struct wrong){
 		.mount = *mc->junction && !*v->junction,
 		.policy = *mc->export_policy && strcmp(mc->export_policy, v->export_policy) != 0 &&
 			  (*v->export_policy || !mc->patched_policy),
 		.snapdir = mc->no_snapdir && v->snapdir_access &&
-			   (!mc->c.o->old_volume_fields || !mc->patched_snapdir),
+			   (!mc->r.c.o->old_volume_fields || !mc->patched_snapdir),
 	};
 }
 
@@ -320,43 +299,37 @@ static void patched(struct call *c, const struct ontap_error *e)
 	call_after(c, mc->patches > 1 ? call_backoff_ms(mc->patches) : 0, look);
 }
 
-static void on_patch(struct call *c, struct json_object *root, const struct ontap_error *e)
-{
-	if (e)
-		patched(c, e);
-	else
-		job_wait(c, root, patched);
-}
-
 /* A mount made here brings its policy along, so that nobody gets in by another
  * one; the snapshot directory is a step of its own. */
-static void patch(struct call *c, struct wrong w)
+static void make_patch(struct call *c)
 {
 	struct make_call *mc = of(c);
-	char text[UUID_TEXT_LEN + 1];
-	if (w.mount)
-		call_what(c, "mount volume \"%.203s\" at \"%.120s\"", mc->name, mc->junction);
-	else if (w.policy)
-		call_what(c, "set the export policy of volume \"%.203s\" to \"%.90s\"", mc->name,
-			  mc->export_policy);
-	else
-		call_what(c, "switch off the snapshot directory of volume \"%.203s\"", mc->name);
-	if (mc->patches++ >= CALL_ROUNDS) {
-		if (mc->doubt.err)
-			call_end(c, &mc->doubt);
-		else
-			call_fail(c, -EIO, "cannot %s: ONTAP accepts it, but does not do it", c->what);
-		return;
-	}
-	call_request(c, HTTP_PATCH, CALL_REPLY_MAX, "/storage/volumes/%s", uuid_format(&mc->ours, text));
-	job_param(c);
+	struct wrong w = compare(mc);
+	request_volume(c, HTTP_PATCH, &mc->ours, "");
 	buf_puts(&c->body, "{");
 	if (w.mount || w.policy)
 		volume_body_nas(&c->body, w.mount ? mc->junction : NULL, w.policy ? mc->export_policy : NULL);
 	else
 		buf_puts(&c->body, "\"snapshot_directory_access_enabled\":false");
 	buf_puts(&c->body, "}");
-	call_send(c, on_patch);
+}
+
+static void patch(struct call *c, struct wrong w)
+{
+	struct make_call *mc = of(c);
+	if (w.mount)
+		call_what(c, "mount volume \"%.203s\" at \"%.120s\"", mc->r.name, mc->junction);
+	else if (w.policy)
+		call_what(c, "set the export policy of volume \"%.203s\" to \"%.90s\"", mc->r.name,
+			  mc->export_policy);
+	else
+		call_what(c, "switch off the snapshot directory of volume \"%.203s\"", mc->r.name);
+	if (mc->patches++ < CALL_ROUNDS)
+		write_once(c, make_patch, patched);
+	else if (mc->doubt.err)
+		call_end(c, &mc->doubt);
+	else
+		call_fail(c, -EIO, "cannot %s: ONTAP accepts it, but does not do it", c->what);
 }
 
 static void settle(struct call *c)
@@ -365,7 +338,7 @@ static void settle(struct call *c)
 	struct wrong w = compare(mc);
 	if (mc->broken)
 		call_fail(c, -EIO, "cannot %s: ONTAP reports it in the state \"error\"", c->what);
-	else if (!mc->v.online)
+	else if (!volume(mc)->online)
 		look_again(c, ++mc->rounds, "it is not online yet");
 	else if (w.mount && mc->looks++ < MOUNT_LOOKS)
 		look_again(c, mc->looks, "it is not mounted yet");
@@ -388,32 +361,26 @@ static void posted(struct call *c, const struct ontap_error *e)
 	look(c);
 }
 
-static void on_post(struct call *c, struct json_object *root, const struct ontap_error *e)
-{
-	if (e)
-		posted(c, e);
-	else
-		job_wait(c, root, posted);
-}
-
-static void post(struct call *c)
+static void make_post(struct call *c)
 {
 	struct make_call *mc = of(c);
 	size_t skip = 0;
-	say_make(c);
 	call_request(c, HTTP_POST, CALL_REPLY_MAX, "/storage/volumes");
-	job_param(c);
 	if (*mc->best.name) {
 		put_only(&c->body, "{\"aggregates\":[{\"name\":", mc->best.name);
 		buf_puts(&c->body, "],");
 		skip = 1; /* the brace that the rest begins with */
 	}
-	if (!buf_ok(&mc->body) || !call_body_is_faithful(&mc->body)) {
-		call_fail(c, -EINVAL, "cannot %s: a value is too long or not UTF-8", c->what);
-		return;
-	}
 	buf_append(&c->body, mc->body.data + skip, mc->body.len - skip);
-	call_send(c, on_post);
+}
+
+static void post(struct call *c)
+{
+	say_make(c);
+	if (!buf_ok(&of(c)->body))
+		call_fail(c, -EINVAL, "cannot %s: a value is too long", c->what);
+	else
+		write_once(c, make_post, posted);
 }
 
 /* ---- the aggregate of an empty FlexVol ----------------------------------- */
@@ -503,17 +470,17 @@ static void find_aggregate(struct call *c)
 
 /* ---- the door ----------------------------------------------------------- */
 
-static const struct call_ops make_ops = {sizeof(struct make_call), post, make_finish, make_fini};
-static const struct call_ops create_ops = {sizeof(struct make_call), find_aggregate, make_finish, make_fini};
+static const struct call_ops make_ops = {sizeof(struct make_call), post, volume_tell, make_fini};
+static const struct call_ops create_ops = {sizeof(struct make_call), find_aggregate, volume_tell, make_fini};
 
 static struct call *new_call(struct ontap *o, const struct call_ops *ops, const char *name,
 			     const char *parent, void (*fn)(void), void *priv)
 {
-	struct call *c = call_new(o, ops, fn, priv, tell);
+	struct call *c = call_new(o, ops, fn, priv);
 	if (!c)
 		return NULL;
 	buf_init(&of(c)->body, BODY_MAX);
-	snprintf(of(c)->name, sizeof(of(c)->name), "%s", name);
+	snprintf(of(c)->r.name, sizeof(of(c)->r.name), "%s", name);
 	snprintf(of(c)->parent, sizeof(of(c)->parent), "%s", parent);
 	say_make(c);
 	return c;

@@ -51,12 +51,7 @@ int svm_parse(struct json_object *rec, struct ontap_svm *ret, char why[160])
 	rd_uuid(&r, "uuid", &s.uuid, REQUIRED);
 	rd_name(&r, "name", s.name, sizeof(s.name), REQUIRED);
 	rd_str(&r, "state", s.state, sizeof(s.state), OPTIONAL);
-	if (r.err) {
-		memcpy(why, r.why, sizeof(r.why));
-		return r.err;
-	}
-	*ret = s;
-	return 0;
+	return rd_done(&r, why, ret, &s, sizeof(s));
 }
 
 int nfs_service_parse(struct json_object *rec, struct ontap_nfs_service *ret, char why[160])
@@ -118,21 +113,10 @@ static struct discover_call *of(struct call *c)
 	return (struct discover_call *)c;
 }
 
-static void tell(void (*fn)(void), const struct ontap_error *e, void *priv)
+static void tell(void (*fn)(void), const void *data, size_t n, const struct ontap_error *e, void *priv)
 {
-	((ontap_discover_fn)fn)(NULL, e, priv);
-}
-
-static void discover_finish(struct call *c, const struct ontap_error *e)
-{
-	struct discover_call *dc = of(c);
-	if (!e) {
-		struct ontap *o = c->o;
-		o->svm_uuid = dc->d.svm.uuid;
-		o->svm_known = true;
-		memcpy(o->svm_name, dc->d.svm.name, sizeof(o->svm_name));
-	}
-	((ontap_discover_fn)c->fn)(e ? NULL : &dc->d, e, c->priv);
+	(void)n;
+	((ontap_discover_fn)fn)(data, e, priv);
 }
 
 static void discover_fini(struct call *c)
@@ -176,6 +160,13 @@ static void lifs_end(struct call *c, const struct ontap_error *e)
 		log_info("the data LIFs are not visible: %s", e->text);
 		of(c)->d.nlifs = 0;
 		e = NULL;
+	}
+	if (!e) {
+		struct ontap *o = c->o;
+		o->svm_uuid = of(c)->d.svm.uuid;
+		o->svm_known = true;
+		memcpy(o->svm_name, of(c)->d.svm.name, sizeof(o->svm_name));
+		c->result = &of(c)->d;
 	}
 	call_end(c, e);
 }
@@ -317,12 +308,11 @@ static void discover_start(struct call *c)
 	call_send(c, on_cluster);
 }
 
-static const struct call_ops ops = {sizeof(struct discover_call), discover_start, discover_finish,
-				    discover_fini};
+static const struct call_ops ops = {sizeof(struct discover_call), discover_start, tell, discover_fini};
 
 void ontap_discover(struct ontap *o, ontap_discover_fn fn, void *priv)
 {
-	struct call *c = call_new(o, &ops, (void (*)(void))fn, priv, tell);
+	struct call *c = call_new(o, &ops, (void (*)(void))fn, priv);
 	if (!c)
 		return;
 	call_what(c, "read the cluster");

@@ -27,21 +27,20 @@
 
 /* ---- making and ending calls -------------------------------------------- */
 
-struct call *call_new(struct ontap *o, const struct call_ops *ops, void (*fn)(void), void *priv,
-		      void (*tell)(void (*fn)(void), const struct ontap_error *e, void *priv))
+struct call *call_new(struct ontap *o, const struct call_ops *ops, void (*fn)(void), void *priv)
 {
 	struct call *c = calloc(1, ops->size);
 	if (!c) {
 		if (o->nnomem < (int)ARRAY_LEN(o->nomem)) {
 			int i = o->nnomem++;
-			o->nomem[i].tell = tell;
+			o->nomem[i].ops = ops;
 			o->nomem[i].fn = fn;
 			o->nomem[i].priv = priv;
 		} else {
 			/* Not later, as promised, but better than never. */
 			struct ontap_error e;
 			error_set(&e, -ENOMEM, 0, 0, "out of memory");
-			tell(fn, &e, priv);
+			ops->tell(fn, NULL, 0, &e, priv);
 		}
 		return NULL;
 	}
@@ -76,7 +75,7 @@ void call_end(struct call *c, const struct ontap_error *e)
 	}
 	list_remove(&c->link);
 	http_abort(&c->x);
-	c->ops->finish(c, e);
+	c->ops->tell(c->fn, e ? NULL : c->result, e ? 0 : c->nresult, e, c->priv);
 	if (c->ops->fini)
 		c->ops->fini(c);
 	http_xfer_fini(&c->x);
@@ -101,6 +100,11 @@ void call_after(struct call *c, int64_t delay_ms, void (*step)(struct call *c))
 {
 	c->step = step;
 	c->due_ns = clock_now_ns() + delay_ms * NS_PER_MS;
+}
+
+void call_end_now(struct call *c)
+{
+	call_end(c, NULL);
 }
 
 static void end_invalid(struct call *c)
@@ -290,12 +294,12 @@ static void tell_nomem(struct ontap *o)
 	struct ontap_error e;
 	error_set(&e, -ENOMEM, 0, 0, "out of memory");
 	for (int n = o->nnomem; n > 0; n--) { /* those added meanwhile wait for the next round */
-		void (*tell)(void (*)(void), const struct ontap_error *, void *) = o->nomem[0].tell;
+		const struct call_ops *ops = o->nomem[0].ops;
 		void (*fn)(void) = o->nomem[0].fn;
 		void *priv = o->nomem[0].priv;
 		o->nnomem--;
 		memmove(&o->nomem[0], &o->nomem[1], sizeof(o->nomem[0]) * (size_t)o->nnomem);
-		tell(fn, &e, priv);
+		ops->tell(fn, NULL, 0, &e, priv);
 	}
 }
 

@@ -85,3 +85,40 @@ void rd_time(struct reader *r, const char *path, int64_t *ret, enum reader_need 
 {
 	got(r, path, js_time(r->rec, path, ret), need);
 }
+
+int rd_done(const struct reader *r, char why[160], void *ret, const void *row, size_t size)
+{
+	if (r->err)
+		memcpy(why, r->why, sizeof(r->why));
+	else
+		memcpy(ret, row, size);
+	return r->err;
+}
+
+void rd_words(struct reader *r, const char *path, char *dst, size_t size)
+{
+	struct json_object *list;
+	int n = js_len(r->rec, path);
+	size_t used = 0;
+	dst[0] = '\0';
+	if (n == -ENOENT)
+		return;
+	if (n < 0 || js_find(r->rec, path, &list) < 0) {
+		rd_bad(r, path, "has the wrong type");
+		return;
+	}
+	for (size_t i = 0; i < (size_t)n; i++) {
+		const char *word;
+		if (js_str(js_at(list, i), "", &word) < 0) {
+			rd_bad(r, path, "has the wrong type");
+			return;
+		}
+		size_t len = strlen(word);
+		if (used + len + 2 > size)
+			return;
+		if (used)
+			dst[used++] = ',';
+		memcpy(dst + used, word, len + 1);
+		used += len;
+	}
+}

@@ -35,6 +35,11 @@ void rd_time(struct reader *r, const char *path, int64_t *ret, enum reader_need 
 /* Fails the record by hand. */
 void rd_bad(struct reader *r, const char *path, const char *why);
 
+/* An array of texts, comma separated; whole ones only, as many as fit. "" when absent. */
+void rd_words(struct reader *r, const char *path, char *dst, size_t size);
+/* The end of a parser: copies the record out, or the reason. r->err. */
+int rd_done(const struct reader *r, char why[160], void *ret, const void *row, size_t size);
+
 /* Each: 0, or -EBADMSG with why naming the field; *ret is complete or untouched. */
 int volume_parse(struct json_object *rec, struct ontap_volume *ret, char why[160]);
 int snapshot_parse(struct json_object *rec, struct ontap_snapshot *ret, char why[160]);
@@ -42,6 +47,18 @@ int cluster_parse(struct json_object *rec, struct ontap_cluster *ret, char why[1
 int svm_parse(struct json_object *rec, struct ontap_svm *ret, char why[160]);
 int nfs_service_parse(struct json_object *rec, struct ontap_nfs_service *ret, char why[160]);
 int lif_parse(struct json_object *rec, struct ontap_lif *ret, char why[160]);
+int volume_details_parse(struct json_object *rec, struct ontap_volume_details *ret, char why[160]);
+int split_parse(struct json_object *rec, struct ontap_split *ret, char why[160]);
+int file_splits_parse(struct json_object *rec, struct ontap_split *ret, char why[160]);
+int job_parse(struct json_object *rec, struct ontap_job *ret, char why[160]);
+int flexcache_parse(struct json_object *rec, struct ontap_flexcache *ret, char why[160]);
+int mirror_parse(struct json_object *rec, struct ontap_mirror *ret, char why[160]);
+int qtree_parse(struct json_object *rec, struct ontap_qtree *ret, char why[160]);
+int usage_parse(struct json_object *rec, struct ontap_usage *ret, char why[160]);
+int export_rule_parse(struct json_object *rec, struct ontap_export_rule *ret, char why[160]);
+int account_parse(struct json_object *rec, struct ontap_account *ret, char why[160]);
+int privilege_parse(struct json_object *rec, struct ontap_privilege *ret, char why[160]);
+int licence_parse(struct json_object *rec, enum ontap_licence *ret, char why[160]);
 
 /* A constituent of a FlexGroup, which no list should show: skip it. */
 bool volume_is_constituent(struct json_object *rec);

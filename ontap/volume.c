@@ -3,9 +3,7 @@
  * `fields` names exactly what is read. nas.path is expensive for ONTAP and in
  * none of its default sets, so it must be named to come at all. */
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -106,196 +104,155 @@ int volume_parse(struct json_object *rec, struct ontap_volume *ret, char why[160
 	rd_int(&r, "snapshot_count", 0, INT32_MAX, &snapshots, OPTIONAL);
 	v.snapshot_count = (int)snapshots;
 	parse_clone(&r, &v);
-	if (r.err) {
-		memcpy(why, r.why, sizeof(r.why));
-		return r.err;
-	}
-	*ret = v;
-	return 0;
+	return rd_done(&r, why, ret, &v, sizeof(v));
 }
 
 /* ---- calls -------------------------------------------------------------- */
 
-struct volume_call {
-	struct call c;
-	struct uuid uuid;                /* get */
-	char name[ONTAP_NAME_MAX + 1];   /* find; "" otherwise */
-	struct ontap_volume *v;
-	size_t n, cap;
-};
-
-static struct volume_call *of(struct call *c)
+static int parse(struct json_object *rec, void *ret, char why[160])
 {
-	return (struct volume_call *)c;
+	return volume_parse(rec, ret, why);
 }
 
-static void tell(void (*fn)(void), const struct ontap_error *e, void *priv)
+static bool want(struct call *c, struct json_object *rec, const void *row)
 {
-	((ontap_volumes_fn)fn)(NULL, 0, e, priv);
+	const struct ontap_volume *v = row;
+	if (!v)
+		return !volume_is_constituent(rec);
+	/* The server's filter is a pattern and may be lax; ours is exact. */
+	return !*read_of(c)->name || strcmp(read_of(c)->name, v->name) == 0;
 }
 
-static void volume_finish(struct call *c, const struct ontap_error *e)
+const struct kind volume_kind = {"a volume", sizeof(struct ontap_volume), parse, want,
+				 offsetof(struct ontap, old_volume_fields)};
+
+void volume_tell(void (*fn)(void), const void *data, size_t n, const struct ontap_error *e, void *priv)
 {
-	struct volume_call *vc = of(c);
-	((ontap_volumes_fn)c->fn)(e ? NULL : vc->v, e ? 0 : vc->n, e, c->priv);
+	((ontap_volumes_fn)fn)(data, n, e, priv);
 }
 
-static void volume_fini(struct call *c)
-{
-	free(of(c)->v);
-}
-
-const char *volume_fields(const struct ontap *o)
+static const char *fields(const struct ontap *o)
 {
 	bool old = o->old_volume_fields || (o->version && o->version < VERSION_SNAPDIR);
 	return old ? VOLUME_FIELDS : VOLUME_FIELDS VOLUME_FIELDS_NEW;
 }
 
-void volume_request(struct call *c, const char *name)
+void param_svm(struct call *c)
 {
 	char text[UUID_TEXT_LEN + 1];
-	call_request(c, HTTP_GET, CALL_LIST_MAX, "/storage/volumes?fields=%s&max_records=" VOLUME_PAGE,
-		     volume_fields(c->o));
 	if (c->o->svm_known)
 		call_param(c, "svm.uuid", uuid_format(&c->o->svm_uuid, text));
 	else if (*c->o->svm_name)
 		call_param(c, "svm.name", c->o->svm_name);
-	if (*name)
-		call_param(c, "name", name);
 }
 
-static int volume_add(struct volume_call *vc, const struct ontap_volume *v)
+void volume_request(struct call *c)
 {
-	if (vc->n == vc->cap) {
-		size_t cap = vc->cap ? vc->cap * 2 : 16;
-		struct ontap_volume *p = realloc(vc->v, cap * sizeof(*p));
-		if (!p)
-			return -ENOMEM;
-		vc->v = p;
-		vc->cap = cap;
-	}
-	vc->v[vc->n++] = *v;
-	return 0;
+	call_request(c, HTTP_GET, CALL_LIST_MAX, "/storage/volumes?fields=%s&max_records=" VOLUME_PAGE,
+		     fields(c->o));
+	param_svm(c);
+	if (*read_of(c)->name)
+		call_param(c, "name", read_of(c)->name);
 }
 
-static int volume_record(struct call *c, struct json_object *rec)
-{
-	struct volume_call *vc = of(c);
-	struct ontap_volume v;
-	char why[160];
-	if (volume_is_constituent(rec))
-		return 0;
-	if (volume_parse(rec, &v, why) < 0) {
-		/* One strange record must not hide all the others. */
-		atomic_fetch_add(&c->o->counters.records_rejected, 1);
-		log_warn("a volume is left out of the list: %s", why);
-		return 0;
-	}
-	/* The server's filter is a pattern and may be lax; ours is exact. */
-	if (*vc->name && strcmp(vc->name, v.name) != 0)
-		return 0;
-	return volume_add(vc, &v);
-}
-
-static void volume_list_start(struct call *c);
-
-static void volume_list_end(struct call *c, const struct ontap_error *e)
-{
-	if (e && e->code == ONTAP_CODE_UNKNOWN_FIELD && !c->o->old_volume_fields) {
-		c->o->old_volume_fields = true;
-		of(c)->n = 0;
-		call_after(c, 0, volume_list_start);
-		return;
-	}
-	call_end(c, e);
-}
-
-static void volume_list_start(struct call *c)
-{
-	struct volume_call *vc = of(c);
-	if (*vc->name && query_is_expression(vc->name)) {
-		call_end(c, NULL); /* no volume's name has such a character */
-		return;
-	}
-	volume_request(c, vc->name);
-	page_run(c, volume_record, volume_list_end);
-}
-
-static void volume_get_start(struct call *c);
-
-static void volume_got(struct call *c, struct json_object *root, const struct ontap_error *e)
-{
-	if (e && e->code == ONTAP_CODE_UNKNOWN_FIELD && !c->o->old_volume_fields) {
-		c->o->old_volume_fields = true;
-		call_after(c, 0, volume_get_start);
-		return;
-	}
-	if (e && e->err == -ENOENT) {
-		call_end(c, NULL); /* no such volume: an empty answer, as with find */
-		return;
-	}
-	if (e) {
-		call_end(c, e);
-		return;
-	}
-	struct ontap_volume v;
-	char why[160] = "no record";
-	struct json_object *rec = page_instance(root);
-	if (!rec || volume_parse(rec, &v, why) < 0) {
-		call_fail(c, -EIO, "cannot %s: ONTAP's record is not usable: %s", c->what, why);
-		return;
-	}
-	if (volume_add(of(c), &v) < 0)
-		call_fail(c, -ENOMEM, "cannot %s: out of memory", c->what);
-	else
-		call_end(c, NULL);
-}
-
-static void volume_get_start(struct call *c)
+void request_volume(struct call *c, enum http_method method, const struct uuid *volume, const char *query)
 {
 	char text[UUID_TEXT_LEN + 1];
-	call_request(c, HTTP_GET, CALL_REPLY_MAX, "/storage/volumes/%s?fields=%s",
-		     uuid_format(&of(c)->uuid, text), volume_fields(c->o));
-	call_send(c, volume_got);
+	call_request(c, method, CALL_REPLY_MAX, "/storage/volumes/%s%s", uuid_format(volume, text), query);
 }
 
-static const struct call_ops list_ops = {sizeof(struct volume_call), volume_list_start,
-					 volume_finish, volume_fini};
-static const struct call_ops get_ops = {sizeof(struct volume_call), volume_get_start,
-					volume_finish, volume_fini};
+static void list_start(struct call *c)
+{
+	if (query_is_expression(read_of(c)->name))
+		call_end(c, NULL); /* no volume's name has such a character */
+	else
+		read_list(c, &volume_kind, volume_request, call_end);
+}
+
+static void request_one(struct call *c)
+{
+	request_volume(c, HTTP_GET, &read_of(c)->uuid, "?fields=");
+	buf_puts(&c->path, fields(c->o));
+}
+
+static void get_start(struct call *c)
+{
+	read_one(c, &volume_kind, request_one, call_end);
+}
+
+static void request_clones(struct call *c)
+{
+	char text[UUID_TEXT_LEN + 1];
+	struct read_call *rc = read_of(c);
+	volume_request(c);
+	call_param(c, "clone.parent_volume.uuid", uuid_format(&rc->parent, text));
+	if (!uuid_is_zero(&rc->uuid))
+		call_param(c, "clone.parent_snapshot.uuid", uuid_format(&rc->uuid, text));
+}
+
+/* A server that ignored a filter would name any volume. */
+static bool want_clone(struct call *c, struct json_object *rec, const void *row)
+{
+	const struct ontap_volume *v = row;
+	const struct read_call *rc = read_of(c);
+	if (!v)
+		return !volume_is_constituent(rec);
+	return uuid_eq(&v->clone_parent, &rc->parent) &&
+	       (uuid_is_zero(&rc->uuid) || uuid_eq(&v->clone_snapshot, &rc->uuid));
+}
+
+static const struct kind clone_kind = {"a clone", sizeof(struct ontap_volume), parse, want_clone,
+				       offsetof(struct ontap, old_volume_fields)};
+
+static void clones_start(struct call *c)
+{
+	read_list(c, &clone_kind, request_clones, call_end);
+}
+
+static const struct call_ops list_ops = {sizeof(struct read_call), list_start, volume_tell, read_fini};
+static const struct call_ops get_ops = {sizeof(struct read_call), get_start, volume_tell, read_fini};
+static const struct call_ops clones_ops = {sizeof(struct read_call), clones_start, volume_tell, read_fini};
 
 void ontap_volume_list(struct ontap *o, ontap_volumes_fn fn, void *priv)
 {
-	struct call *c = call_new(o, &list_ops, (void (*)(void))fn, priv, tell);
+	struct call *c = call_new(o, &list_ops, (void (*)(void))fn, priv);
 	if (c && *o->svm_name)
 		call_what(c, "list the volumes of SVM \"%s\"", o->svm_name);
 	else if (c)
 		call_what(c, "list the volumes");
 }
 
-static void end_empty(struct call *c)
-{
-	call_end(c, NULL);
-}
-
 void ontap_volume_find(struct ontap *o, const char *name, ontap_volumes_fn fn, void *priv)
 {
-	struct call *c = call_new(o, &list_ops, (void (*)(void))fn, priv, tell);
+	struct call *c = call_new(o, &list_ops, (void (*)(void))fn, priv);
 	if (!c)
 		return;
 	call_what(c, "find volume \"%s\"", name);
 	if (*name == '\0' || strlen(name) > ONTAP_NAME_MAX)
-		call_after(c, 0, end_empty); /* no volume has such a name */
+		call_after(c, 0, call_end_now); /* no volume has such a name */
 	else
-		snprintf(of(c)->name, sizeof(of(c)->name), "%s", name);
+		snprintf(read_of(c)->name, sizeof(read_of(c)->name), "%s", name);
 }
 
 void ontap_volume_get(struct ontap *o, const struct uuid *volume, ontap_volumes_fn fn, void *priv)
 {
 	char text[UUID_TEXT_LEN + 1];
-	struct call *c = call_new(o, &get_ops, (void (*)(void))fn, priv, tell);
+	struct call *c = call_new(o, &get_ops, (void (*)(void))fn, priv);
 	if (!c)
 		return;
-	of(c)->uuid = *volume;
+	read_of(c)->uuid = *volume;
 	call_what(c, "read volume %s", uuid_format(volume, text));
+}
+
+void ontap_volume_clones(struct ontap *o, const struct uuid *parent, const struct uuid *snapshot,
+			 ontap_volumes_fn fn, void *priv)
+{
+	char text[UUID_TEXT_LEN + 1];
+	struct call *c = call_new(o, &clones_ops, (void (*)(void))fn, priv);
+	if (!c)
+		return;
+	read_of(c)->parent = *parent;
+	if (snapshot)
+		read_of(c)->uuid = *snapshot;
+	call_what(c, "list the clones of volume %s", uuid_format(parent, text));
 }

@@ -1,8 +1,8 @@
-/* Changes of volumes that exist: delete, comment, snapshot directory, split.
+/* Changes of volumes that exist: delete, restore, size, comment, snapshot directory.
  *
  * All by uuid, so that each may be repeated when a reply or a job is lost:
  *   patches  are the same when done twice;
- *   split    a second one is refused, so after a refusal the volume is read;
+ *   restore  is not, once somebody wrote again: it is sent once;
  *   delete   404 means done. It has steps, and the volume's users must not lose
  *            their mount for a delete that is then refused: first it is looked
  *            whether clones hold the volume, and what ONTAP refuses in the end
@@ -27,8 +27,7 @@ struct write_call {
 	struct uuid volume;
 	struct buf body; /* of a patch */
 	bool snapdir;    /* the patch is of the snapshot directory */
-	unsigned rounds;
-	struct ontap_error doubt; /* why the outcome was unknown; err 0: it is not */
+	struct uuid snapshot; /* restore */
 
 	/* delete */
 	bool force;
@@ -45,49 +44,17 @@ static struct write_call *of(struct call *c)
 	return (struct write_call *)c;
 }
 
-static void tell(void (*fn)(void), const struct ontap_error *e, void *priv)
-{
-	((ontap_done_fn)fn)(e, priv);
-}
-
-static void write_finish(struct call *c, const struct ontap_error *e)
-{
-	((ontap_done_fn)c->fn)(e, c->priv);
-}
-
 static void write_fini(struct call *c)
 {
 	buf_fini(&of(c)->body);
 }
 
-/* Another round of a step that is safe to repeat, or the reason of the doubt. */
-static void repeat(struct call *c, const struct ontap_error *e, void (*step)(struct call *c))
-{
-	struct write_call *wc = of(c);
-	wc->doubt = *e;
-	if (++wc->rounds > CALL_ROUNDS)
-		call_end(c, &wc->doubt);
-	else
-		call_after(c, call_backoff_ms(wc->rounds), step);
-}
-
-static void request_volume(struct call *c, enum http_method method, const char *query)
-{
-	char text[UUID_TEXT_LEN + 1];
-	call_request(c, method, CALL_REPLY_MAX, "/storage/volumes/%s%s",
-		     uuid_format(&of(c)->volume, text), query);
-}
-
 /* ---- patches ------------------------------------------------------------ */
-
-static void patch_send(struct call *c);
 
 static void patch_end(struct call *c, const struct ontap_error *e)
 {
-	if (e && c->unsure) {
-		repeat(c, e, patch_send);
-	} else if (e && of(c)->snapdir &&
-		   (e->code == ONTAP_CODE_UNKNOWN_FIELD || e->code == ONTAP_CODE_FIELD_NOT_SETTABLE)) {
+	if (e && of(c)->snapdir &&
+	    (e->code == ONTAP_CODE_UNKNOWN_FIELD || e->code == ONTAP_CODE_FIELD_NOT_SETTABLE)) {
 		struct ontap_error old = *e; /* a release without that switch */
 		old.err = -EOPNOTSUPP;
 		call_end(c, &old);
@@ -96,184 +63,119 @@ static void patch_end(struct call *c, const struct ontap_error *e)
 	}
 }
 
-static void on_patch(struct call *c, struct json_object *root, const struct ontap_error *e)
+static void make_patch(struct call *c)
 {
-	if (e)
-		patch_end(c, e);
+	const struct buf *b = &of(c)->body;
+	request_volume(c, HTTP_PATCH, &of(c)->volume, "");
+	buf_append(&c->body, b->data, b->len);
+}
+
+static void patch_start(struct call *c)
+{
+	if (!buf_ok(&of(c)->body))
+		call_fail(c, -EINVAL, "cannot %s: the value is too long", c->what);
 	else
-		job_wait(c, root, patch_end);
+		write_run(c, make_patch, patch_end);
 }
 
-static void patch_send(struct call *c)
+/* ---- restore -------------------------------------------------------------- */
+
+static void restore_end(struct call *c, const struct ontap_error *e)
 {
-	struct write_call *wc = of(c);
-	request_volume(c, HTTP_PATCH, "");
-	job_param(c);
-	if (!buf_ok(&wc->body) || !call_body_is_faithful(&wc->body)) {
-		call_fail(c, -EINVAL, "cannot %s: the value is too long or not UTF-8", c->what);
-		return;
+	struct ontap_error unknown;
+	if (e && c->unsure) {
+		error_set(&unknown, -EINPROGRESS, e->http_status, e->code,
+			  "it is not known whether ONTAP does it (%.200s): look at the volume before anything "
+			  "else, and at 'ontapfs jobs'", e->text);
+		e = &unknown;
 	}
-	buf_append(&c->body, wc->body.data, wc->body.len);
-	call_send(c, on_patch);
+	call_end(c, e);
 }
 
-/* ---- split -------------------------------------------------------------- */
-
-static void split_send(struct call *c);
-
-/* After a refusal: it may be under way, or over, by a request of before. */
-static void split_looked(struct call *c, struct json_object *root, const struct ontap_error *e)
+/* In the query, as other clients send it; a body must be there all the same. */
+static void make_restore(struct call *c)
 {
-	struct write_call *wc = of(c);
-	struct json_object *rec = e ? NULL : page_instance(root);
-	bool clone = false, splitting = false;
-	if (rec) {
-		js_bool(rec, "clone.is_flexclone", &clone);
-		js_bool(rec, "clone.split_initiated", &splitting);
-	}
-	if (rec && (splitting || (wc->doubt.err && !clone)))
-		call_end(c, NULL);
-	else
-		call_end(c, &wc->refused);
+	char text[UUID_TEXT_LEN + 1];
+	request_volume(c, HTTP_PATCH, &of(c)->volume, "");
+	call_param(c, "restore_to.snapshot.uuid", uuid_format(&of(c)->snapshot, text));
+	buf_puts(&c->body, "{}");
 }
 
-static void on_split(struct call *c, struct json_object *root, const struct ontap_error *e)
+static void restore_start(struct call *c)
 {
-	struct write_call *wc = of(c);
-	(void)root; /* the job takes as long as the split */
-	if (!e || e->err == -ENOENT || e->err == -EACCES) {
-		call_end(c, e);
-	} else if (c->unsure) {
-		repeat(c, e, split_send);
-	} else {
-		wc->refused = *e;
-		request_volume(c, HTTP_GET, "?fields=clone.is_flexclone,clone.split_initiated");
-		call_send(c, split_looked);
-	}
-}
-
-static void split_send(struct call *c)
-{
-	request_volume(c, HTTP_PATCH, "");
-	buf_puts(&c->body, "{\"clone\":{\"split_initiated\":true}}");
-	call_send(c, on_split);
+	write_once(c, make_restore, restore_end);
 }
 
 /* ---- delete: refused ----------------------------------------------------- */
 
-static void mount_send(struct call *c);
-
 static void mount_end(struct call *c, const struct ontap_error *e)
 {
 	struct write_call *wc = of(c);
-	if (e && c->unsure && ++wc->rounds <= CALL_ROUNDS) {
-		call_after(c, call_backoff_ms(wc->rounds), mount_send);
+	if (!e) {
+		call_end(c, &wc->refused);
 		return;
 	}
-	if (e) {
-		log_error("volume %s was unmounted from %s and could not be mounted again: %s", wc->name,
-			wc->junction, e->text);
-		call_fail(c, wc->refused.err, "%.300s; it is unmounted now, and was mounted at \"%.120s\"",
-			  wc->refused.text, wc->junction);
-		return;
-	}
-	call_end(c, &wc->refused);
+	log_error("volume %s was unmounted from %s and could not be mounted again: %s", wc->name,
+		  wc->junction, e->text);
+	call_fail(c, wc->refused.err, "%.300s; it is unmounted now, and was mounted at \"%.120s\"",
+		  wc->refused.text, wc->junction);
 }
 
-static void on_mount(struct call *c, struct json_object *root, const struct ontap_error *e)
+static void patch_path(struct call *c, const char *path)
 {
-	if (e)
-		mount_end(c, e);
-	else
-		job_wait(c, root, mount_end);
-}
-
-static void patch_path(struct call *c, const char *path, call_reply_fn reply)
-{
-	request_volume(c, HTTP_PATCH, "");
-	job_param(c);
+	request_volume(c, HTTP_PATCH, &of(c)->volume, "");
 	buf_puts(&c->body, "{");
 	volume_body_nas(&c->body, path, NULL);
 	buf_puts(&c->body, "}");
-	call_send(c, reply);
 }
 
-static void mount_send(struct call *c)
+static void make_mount(struct call *c)
 {
-	patch_path(c, of(c)->junction, on_mount);
+	patch_path(c, of(c)->junction);
 }
 
 /* The volume stays, hence where it was. */
 static void refuse(struct call *c, const struct ontap_error *e)
 {
-	struct write_call *wc = of(c);
-	wc->refused = *e;
-	wc->rounds = 0;
-	if (wc->unmounted)
-		mount_send(c);
+	of(c)->refused = *e;
+	if (of(c)->unmounted)
+		write_run(c, make_mount, mount_end);
 	else
-		call_end(c, &wc->refused);
+		call_end(c, e);
 }
 
 /* ---- delete ------------------------------------------------------------- */
 
-static void delete_send(struct call *c);
-
 static void delete_end(struct call *c, const struct ontap_error *e)
 {
-	struct write_call *wc = of(c);
 	if (!e || (e->err == -ENOENT && !c->unsure))
 		call_end(c, NULL);
 	else if (c->unsure)
-		repeat(c, e, delete_send); /* answers 404 when the first one did it */
-	else if (e->code == ONTAP_CODE_VOLUME_BUSY && wc->rounds < CALL_ROUNDS)
-		repeat(c, e, delete_send); /* mostly passes: the unmount has just been */
+		call_end(c, e);
+	else if (e->code == ONTAP_CODE_VOLUME_BUSY && write_again(c))
+		return; /* mostly passes: the unmount has just been */
 	else
 		refuse(c, e);
 }
 
-static void on_delete(struct call *c, struct json_object *root, const struct ontap_error *e)
+static void make_delete(struct call *c)
 {
-	if (e)
-		delete_end(c, e);
-	else
-		job_wait(c, root, delete_end);
+	request_volume(c, HTTP_DELETE, &of(c)->volume, of(c)->force ? "?force=true" : "?force=false");
 }
-
-static void delete_send(struct call *c)
-{
-	request_volume(c, HTTP_DELETE, of(c)->force ? "?force=true" : "?force=false");
-	job_param(c);
-	call_send(c, on_delete);
-}
-
-static void unmount_send(struct call *c);
 
 static void unmount_end(struct call *c, const struct ontap_error *e)
 {
-	struct write_call *wc = of(c);
-	if (e && c->unsure) {
-		repeat(c, e, unmount_send);
-	} else if (e) {
-		call_end(c, e->err == -ENOENT ? NULL : e);
-	} else {
-		wc->unmounted = true;
-		wc->rounds = 0;
-		delete_send(c);
+	if (e) {
+		call_end(c, e->err == -ENOENT && !c->unsure ? NULL : e);
+		return;
 	}
+	of(c)->unmounted = true;
+	write_run(c, make_delete, delete_end);
 }
 
-static void on_unmount(struct call *c, struct json_object *root, const struct ontap_error *e)
+static void make_unmount(struct call *c)
 {
-	if (e)
-		unmount_end(c, e);
-	else
-		job_wait(c, root, unmount_end);
-}
-
-static void unmount_send(struct call *c)
-{
-	patch_path(c, "", on_unmount);
+	patch_path(c, "");
 }
 
 /* ---- delete: what is it, and who needs it ---------------------------------- */
@@ -304,9 +206,9 @@ static void clones_end(struct call *c, const struct ontap_error *e)
 		call_fail(c, -EBUSY, "cannot %s: it has the clone%s %s%s", c->what, wc->nclones > 1 ? "s" : "",
 			  wc->clones, wc->nclones > CLONES_NAMED ? ", ..." : "");
 	else if (*wc->junction)
-		unmount_send(c);
+		write_run(c, make_unmount, unmount_end);
 	else
-		delete_send(c);
+		write_run(c, make_delete, delete_end);
 }
 
 static void on_volume(struct call *c, struct json_object *root, const struct ontap_error *e)
@@ -332,22 +234,22 @@ static void on_volume(struct call *c, struct json_object *root, const struct ont
 
 static void delete_start(struct call *c)
 {
-	request_volume(c, HTTP_GET, "?fields=name,nas.path");
+	request_volume(c, HTTP_GET, &of(c)->volume, "?fields=name,nas.path");
 	call_send(c, on_volume);
 }
 
 /* ---- the door ----------------------------------------------------------- */
 
-static const struct call_ops delete_ops = {sizeof(struct write_call), delete_start, write_finish, write_fini};
-static const struct call_ops patch_ops = {sizeof(struct write_call), patch_send, write_finish, write_fini};
-static const struct call_ops split_ops = {sizeof(struct write_call), split_send, write_finish, write_fini};
+static const struct call_ops delete_ops = {sizeof(struct write_call), delete_start, write_tell, write_fini};
+static const struct call_ops patch_ops = {sizeof(struct write_call), patch_start, write_tell, write_fini};
+static const struct call_ops restore_ops = {sizeof(struct write_call), restore_start, write_tell, write_fini};
 
 /* verb: "delete", "set the comment of", ... */
 static struct call *new_call(struct ontap *o, const struct call_ops *ops, const char *verb,
 			     const struct uuid *volume, ontap_done_fn fn, void *priv)
 {
 	char text[UUID_TEXT_LEN + 1];
-	struct call *c = call_new(o, ops, (void (*)(void))fn, priv, tell);
+	struct call *c = call_new(o, ops, (void (*)(void))fn, priv);
 	if (!c)
 		return NULL;
 	of(c)->volume = *volume;
@@ -388,7 +290,21 @@ void ontap_volume_comment(struct ontap *o, const struct uuid *volume, const char
 		call_invalid(c);
 }
 
-void ontap_volume_split(struct ontap *o, const struct uuid *volume, ontap_done_fn fn, void *priv)
+void ontap_volume_resize(struct ontap *o, const struct uuid *volume, uint64_t bytes, ontap_done_fn fn,
+			 void *priv)
 {
-	new_call(o, &split_ops, "split clone", volume, fn, priv);
+	struct call *c = new_call(o, &patch_ops, "resize", volume, fn, priv);
+	if (!c)
+		return;
+	buf_printf(&of(c)->body, "{\"size\":%llu}", (unsigned long long)bytes);
+	if (bytes == 0 || bytes > INT64_MAX)
+		call_invalid(c);
+}
+
+void ontap_volume_restore(struct ontap *o, const struct uuid *volume, const struct uuid *snapshot,
+			  ontap_done_fn fn, void *priv)
+{
+	struct call *c = new_call(o, &restore_ops, "restore", volume, fn, priv);
+	if (c)
+		of(c)->snapshot = *snapshot;
 }
