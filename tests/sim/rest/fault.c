@@ -15,12 +15,23 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "tests/sim/rest/jobs.h"
+#include "tests/sim/rest/record.h"
+#include "tests/sim/rest/server.h"
+
 #define FOREVER (-1)
+
+enum kind { DELAY, STATUS, RESET, LOST, GARBAGE, TRUNCATE, KINDS };
+
+static const char *const kind_name[KINDS] = { "delay", "status", "reset", "lost", "garbage", "truncate" };
 
 static struct {
 	pthread_mutex_t lock;
-	int64_t delay_ms, delay_left;   /* *_left: requests it is still for, FOREVER, 0 = off */
-	int64_t status, status_left;
+	struct rule {
+		int64_t left;   /* requests it is still for, FOREVER, 0 = off */
+		char method[8]; /* "" = each */
+		int64_t value, retry_after;
+	} rule[KINDS];
 	int stop_fd; /* eventfd, readable once the process ends */
 	int listen_fd;
 	pthread_t thread;
@@ -28,24 +39,36 @@ static struct {
 	char path[108];
 } fault = { .lock = PTHREAD_MUTEX_INITIALIZER, .stop_fd = -1, .listen_fd = -1 };
 
-static bool use(int64_t *left)
+/* Does the fault concern this request?  Then it is used up by one. */
+static bool use(enum kind k, const char *method)
 {
-	if (*left == 0)
+	struct rule *r = &fault.rule[k];
+
+	if (r->left == 0 || (r->method[0] && strcmp(r->method, method) != 0))
 		return false;
-	if (*left > 0)
-		--*left;
+	if (r->left > 0)
+		r->left--;
 	return true;
 }
 
-struct fault fault_take(void)
+struct fault fault_take(const char *method)
 {
 	struct fault f = { 0 };
 
 	pthread_mutex_lock(&fault.lock);
-	if (use(&fault.delay_left))
-		f.delay_ms = fault.delay_ms;
-	if (use(&fault.status_left))
-		f.status = (int)fault.status;
+	if (use(DELAY, method))
+		f.delay_ms = fault.rule[DELAY].value;
+	f.reset = use(RESET, method);
+	if (!f.reset && use(STATUS, method)) {
+		f.status = (int)fault.rule[STATUS].value;
+		f.retry_after = fault.rule[STATUS].retry_after;
+	}
+	/* What spoils a reply needs one that tells how the work went. */
+	if (!f.reset && !f.status) {
+		f.lost = use(LOST, method);
+		f.garbage = !f.lost && use(GARBAGE, method);
+		f.truncate = !f.lost && !f.garbage && use(TRUNCATE, method);
+	}
 	pthread_mutex_unlock(&fault.lock);
 	return f;
 }
@@ -67,45 +90,139 @@ void fault_stop(void)
 	(void)!write(fault.stop_fd, &one, sizeof(one));
 }
 
-static const char *command(char *line)
-{
-	char *word[6] = { NULL }, *save = NULL;
-	int n = 0;
-	int64_t v, count = FOREVER;
+/* ---- commands ------------------------------------------------------------- */
 
-	for (char *p = strtok_r(line, " \r\n", &save); p; p = strtok_r(NULL, " \r\n", &save)) {
-		if (n == 6)
-			return "error: too many words";
-		word[n++] = p;
-	}
-	if (n == 2 && !strcmp(word[0], "fault") && !strcmp(word[1], "clear")) {
-		pthread_mutex_lock(&fault.lock);
-		fault.delay_left = fault.status_left = 0;
-		pthread_mutex_unlock(&fault.lock);
-		return "ok";
-	}
-	if (n == 3 && !strcmp(word[0], "job") && !strcmp(word[1], "delay")) {
-		if (!sim_parse_int(word[2], 0, 600000, &v))
+#define WORDS_MAX 8
+#define WANT_REST "error: want 'fault rest [METHOD] delay MS|status CODE|reset|lost|garbage|truncate [COUNT]'"
+
+static bool parse_count(const char *word, int64_t *ret)
+{
+	*ret = FOREVER;
+	return !word || sim_parse_int(word, 1, 1000000, ret);
+}
+
+/* fault rest [METHOD] KIND [VALUE] [COUNT [RETRY_AFTER]] */
+static const char *fault_rest(char **w)
+{
+	static const char *const methods[] = { "GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS" };
+	struct rule r = { .retry_after = 1 };
+	enum kind k = 0;
+
+	for (size_t i = 0; *w && i < ARRAY_LEN(methods); i++)
+		if (strcmp(*w, methods[i]) == 0) {
+			snprintf(r.method, sizeof(r.method), "%s", *w++);
+			break;
+		}
+	while (*w && k < KINDS && strcmp(*w, kind_name[k]) != 0)
+		k++;
+	if (!*w++ || k == KINDS)
+		return WANT_REST;
+	if (k == DELAY && (!*w || !sim_parse_int(*w++, 0, 600000, &r.value)))
+		return "error: the delay must be 0 to 600000 milliseconds";
+	if (k == STATUS && (!*w || !sim_parse_int(*w++, 400, 599, &r.value)))
+		return "error: the status must be 400 to 599";
+	if (!parse_count(*w, &r.left))
+		return "error: the count must be 1 to 1000000";
+	w += *w != NULL;
+	if (k == STATUS && *w && !sim_parse_int(*w++, 0, 3600, &r.retry_after))
+		return "error: the seconds of Retry-After must be 0 to 3600";
+	if (*w)
+		return WANT_REST;
+	pthread_mutex_lock(&fault.lock);
+	fault.rule[k] = r;
+	pthread_mutex_unlock(&fault.lock);
+	return "ok";
+}
+
+/* job delay MS | job stuck [COUNT] | job fail CODE [COUNT] | job release */
+static const char *job_command(char **w)
+{
+	int64_t v, count;
+
+	if (*w && !strcmp(*w, "delay") && w[1] && !w[2]) {
+		if (!sim_parse_int(w[1], 0, 600000, &v))
 			return "error: the delay must be 0 to 600000 milliseconds";
 		atomic_store(&fault.model->job_delay_ms, v);
 		return "ok";
 	}
-	if ((n == 4 || n == 5) && !strcmp(word[0], "fault") && !strcmp(word[1], "rest")) {
-		bool delay = !strcmp(word[2], "delay");
-
-		if (!delay && strcmp(word[2], "status") != 0)
-			return "error: want 'fault rest delay MS [COUNT]' or 'fault rest status CODE [COUNT]'";
-		if (n == 5 && !sim_parse_int(word[4], 1, 1000000, &count))
+	if (*w && !strcmp(*w, "stuck") && (!w[1] || !w[2])) {
+		if (!parse_count(w[1], &count))
 			return "error: the count must be 1 to 1000000";
-		if (delay ? !sim_parse_int(word[3], 0, 600000, &v) : !sim_parse_int(word[3], 400, 599, &v))
-			return delay ? "error: the delay must be 0 to 600000 milliseconds"
-			             : "error: the status must be 400 to 599";
-		pthread_mutex_lock(&fault.lock);
-		*(delay ? &fault.delay_ms : &fault.status) = v;
-		*(delay ? &fault.delay_left : &fault.status_left) = count;
-		pthread_mutex_unlock(&fault.lock);
+		jobs_hold(count);
 		return "ok";
 	}
+	if (*w && !strcmp(*w, "fail") && w[1] && (!w[2] || !w[3])) {
+		if (!sim_parse_int(w[1], 1, INT32_MAX, &v) || !parse_count(w[2], &count))
+			return "error: want 'job fail CODE [COUNT]'";
+		jobs_fail_next(v, count);
+		return "ok";
+	}
+	if (*w && !strcmp(*w, "release") && !w[1]) {
+		jobs_release();
+		return "ok";
+	}
+	return "error: want 'job delay MS', 'job stuck [COUNT]', 'job fail CODE [COUNT]' or 'job release'";
+}
+
+/* account lock|unlock NAME */
+static const char *account_command(char **w)
+{
+	bool lock = w[0] && !strcmp(w[0], "lock");
+	struct model *m = fault.model;
+	AUTO_FREE char *key = NULL;
+	bool known;
+	int r;
+
+	if (!w[0] || !w[1] || w[2] || (!lock && strcmp(w[0], "unlock") != 0))
+		return "error: want 'account lock NAME' or 'account unlock NAME'";
+	key = sim_fmt(ACCOUNT_LOCKED "%s", w[1]);
+	model_lock(m);
+	known = db_int(m->db, 0, "SELECT count(*) FROM accounts WHERE name=?", "s", w[1]) != 0;
+	r = known ? db_setting_put(m->db, key, lock ? "1" : "0") : 0;
+	model_unlock(m);
+	return !known ? "error: there is no such account" : r < 0 ? "error: state.db cannot be written" : "ok";
+}
+
+static const char *clear(void)
+{
+	pthread_mutex_lock(&fault.lock);
+	memset(fault.rule, 0, sizeof(fault.rule));
+	pthread_mutex_unlock(&fault.lock);
+	jobs_hold(0);
+	jobs_fail_next(0, 0);
+	jobs_release();
+	return "ok";
+}
+
+static const char *record_command(char **w)
+{
+	if (!*w || w[1] || (**w != '/' && strcmp(*w, "off") != 0))
+		return "error: want 'record /PATH' or 'record off'";
+	return record_to(strcmp(*w, "off") ? *w : NULL) < 0 ? "error: the file cannot be written" : "ok";
+}
+
+static const char *command(char *line)
+{
+	char *w[WORDS_MAX + 1] = { NULL }, *save = NULL;
+	int n = 0;
+
+	for (char *p = strtok_r(line, " \r\n", &save); p; p = strtok_r(NULL, " \r\n", &save)) {
+		if (n == WORDS_MAX)
+			return "error: too many words";
+		w[n++] = p;
+	}
+	if (n == 2 && !strcmp(w[0], "fault") && !strcmp(w[1], "clear"))
+		return clear();
+	if (n >= 2 && !strcmp(w[0], "fault") && !strcmp(w[1], "rest"))
+		return fault_rest(w + 2);
+	if (n == 2 && !strcmp(w[0], "cert") && !strcmp(w[1], "renew"))
+		return server_renew_cert(fault.model) < 0 ? "error: the certificate cannot be renewed" : "ok";
+	if (n && !strcmp(w[0], "job"))
+		return job_command(w + 1);
+	if (n && !strcmp(w[0], "account"))
+		return account_command(w + 1);
+	if (n && !strcmp(w[0], "record"))
+		return record_command(w + 1);
 	return "error: unknown command";
 }
 

@@ -8,12 +8,17 @@
 
 /* What shall happen to the request that asks now. */
 struct fault {
-	int64_t delay_ms; /* wait so long first */
-	int status;       /* then answer this instead of doing anything; 0 = go on */
+	int64_t delay_ms;    /* wait so long first */
+	int status;          /* then answer this instead of doing anything; 0 = go on */
+	int64_t retry_after; /* seconds for a 429 or 503 */
+	bool reset;          /* hang up instead of doing anything */
+	bool lost;           /* do it, then hang up instead of answering */
+	bool garbage;        /* do it, then answer with what is no JSON */
+	bool truncate;       /* do it, then answer with the first half */
 };
 
-/* Takes the faults for one request.  Any thread. */
-struct fault fault_take(void);
+/* Takes the faults for one request with this method.  Any thread. */
+struct fault fault_take(const char *method);
 
 /* Waits for a fault's delay; ends early when the process is told to end. */
 void fault_wait(int64_t ms);

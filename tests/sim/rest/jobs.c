@@ -6,12 +6,14 @@
 #include <time.h>
 
 #define KEEP_JOBS 5000 /* finished jobs remembered in the table */
+#define NEVER     (INT64_MAX / 2) /* due time of a job that is held */
 #define KEEP_DONE 1024 /* and in memory, for a request that comes to wait late */
 
 struct job {
 	struct job *next;
 	char uuid[UUID_BUF];
-	int64_t due_ms; /* monotonic: when it may run */
+	int64_t due_ms;    /* monotonic: when it may run */
+	int64_t fail_code; /* a fault: fail with this instead of running; 0 = run */
 	job_fn fn;
 	json_t *args;
 	bool running, done, ok;
@@ -26,6 +28,7 @@ static struct {
 	struct job *head; /* by due time, then age; done jobs stay a while */
 	int ndone;        /* how many of them are done */
 	bool stop;
+	int64_t hold, fail, fail_code; /* faults: jobs to come that they concern, -1 = all */
 } jobs = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void unlink_job(struct job *j)
@@ -66,7 +69,10 @@ static void run_job(struct model *m, struct job *j)
 	bool ok;
 
 	set_row(m, j->uuid, "running", NULL, 0, false);
-	ok = j->fn(m, j->args, &f) == 0;
+	if (j->fail_code)
+		ok = fail_set(&f, 500, j->fail_code, "The job failed as the control socket asked for.") == 0;
+	else
+		ok = j->fn(m, j->args, &f) == 0;
 	if (ok)
 		set_row(m, j->uuid, "success", "Complete: Successful", 0, true);
 	else
@@ -164,32 +170,89 @@ void jobs_free(void)
 		unlink_job(jobs.head);
 }
 
+static void put_in_order(struct job *j)
+{
+	struct job **p = &jobs.head;
+
+	while (*p && (*p)->due_ms <= j->due_ms)
+		p = &(*p)->next;
+	j->next = *p;
+	*p = j;
+}
+
+static bool take_count(int64_t *left)
+{
+	if (*left > 0)
+		--*left;
+	else if (*left == 0)
+		return false;
+	return true;
+}
+
+void jobs_hold(int64_t count)
+{
+	pthread_mutex_lock(&jobs.lock);
+	jobs.hold = count;
+	pthread_mutex_unlock(&jobs.lock);
+}
+
+void jobs_fail_next(int64_t code, int64_t count)
+{
+	pthread_mutex_lock(&jobs.lock);
+	jobs.fail = count;
+	jobs.fail_code = code;
+	pthread_mutex_unlock(&jobs.lock);
+}
+
+void jobs_release(void)
+{
+	struct job **p = &jobs.head, *held;
+
+	pthread_mutex_lock(&jobs.lock);
+	while (*p && (*p)->due_ms != NEVER)
+		p = &(*p)->next;
+	held = *p;
+	*p = NULL;
+	while (held) {
+		struct job *next = held->next;
+
+		held->due_ms = sim_mono_ms();
+		put_in_order(held);
+		held = next;
+	}
+	pthread_cond_broadcast(&jobs.change);
+	pthread_mutex_unlock(&jobs.lock);
+}
+
 int jobs_submit(struct model *m, const char *description, job_fn fn, json_t *args,
                 char uuid[UUID_BUF], struct fail *f)
 {
-	struct job *j = calloc(1, sizeof(*j)), **p;
+	struct job *j = calloc(1, sizeof(*j));
+	bool held;
 
 	sim_uuid(uuid);
+	pthread_mutex_lock(&jobs.lock);
+	held = take_count(&jobs.hold);
+	if (j && !held && take_count(&jobs.fail))
+		j->fail_code = jobs.fail_code;
+	pthread_mutex_unlock(&jobs.lock);
 	if (!j || db_exec(m->db,
 	                  "INSERT INTO jobs(uuid,description,state,code,start_time)"
-	                  " VALUES(?,?,'queued',0,?)",
-	                  "ssi", uuid, description, sim_now()) < 0) {
+	                  " VALUES(?,?,?,0,?)",
+	                  "sssi", uuid, description, held ? "running" : "queued", sim_now()) < 0) {
 		free(j);
 		json_decref(args);
 		return fail_internal(f, "queue a job", EIO);
 	}
 	memcpy(j->uuid, uuid, UUID_BUF);
-	j->due_ms = sim_mono_ms() + atomic_load(&m->job_delay_ms);
+	j->due_ms = held ? NEVER : sim_mono_ms() + atomic_load(&m->job_delay_ms);
 	j->fn = fn;
 	/* A copy of its own: the caller's values may be shared with its reply, and
 	 * from here on the worker alone touches these. */
 	j->args = json_deep_copy(args);
 	json_decref(args);
 	pthread_mutex_lock(&jobs.lock);
-	for (p = &jobs.head; *p && (*p)->due_ms <= j->due_ms; p = &(*p)->next)
-		;
-	j->next = *p;
-	*p = j;
+	put_in_order(j);
 	pthread_cond_broadcast(&jobs.change);
 	pthread_mutex_unlock(&jobs.lock);
 	return 0;

@@ -38,4 +38,11 @@ bool jobs_wait(struct model *m, const char *uuid, int64_t timeout_ms, bool *ret_
  * the model locked.  False when it runs or has ended. */
 bool jobs_cancel(struct model *m, const char *uuid);
 
+/* Faults.  From now on the next count jobs (-1: all) stay "running" and do nothing
+ * until jobs_release or the end of the process; or fail with this code without
+ * having done anything.  Count 0 ends it for jobs to come. */
+void jobs_hold(int64_t count);
+void jobs_fail_next(int64_t code, int64_t count);
+void jobs_release(void);
+
 #endif

@@ -32,6 +32,9 @@ static inline void model_unlock(struct model *m)
 	pthread_mutex_unlock(&m->lock);
 }
 
+/* Settings of this name and an account's: "1" while it is locked. */
+#define ACCOUNT_LOCKED "locked:"
+
 /* Why something was refused: HTTP status, ONTAP code, text, field at fault. */
 struct fail {
 	int http;

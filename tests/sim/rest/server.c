@@ -12,9 +12,12 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "tests/sim/cert.h"
 #include "tests/sim/rest/engine.h"
 #include "tests/sim/rest/fault.h"
+#include "tests/sim/rest/record.h"
 #include "tests/sim/rest/rest.h"
+#include "tests/sim/rest/server.h"
 #include "tests/sim/seed.h"
 #include "tests/sim/store.h"
 
@@ -61,6 +64,8 @@ static const char *authenticate(struct model *m, const char *header)
 	AUTO_FREE char *plain = NULL;
 	AUTO_FREE char *password = NULL;
 	AUTO_FREE char *scope = NULL;
+	AUTO_FREE char *lock_key = NULL;
+	int64_t locked;
 	char *colon;
 	size_t len;
 
@@ -70,11 +75,13 @@ static const char *authenticate(struct model *m, const char *header)
 	if (!plain || strlen(plain) != len || !(colon = strchr(plain, ':')))
 		return NULL;
 	*colon = '\0';
+	lock_key = sim_fmt(ACCOUNT_LOCKED "%s", plain);
 	model_lock(m);
+	locked = db_setting_int(m->db, lock_key, 0);
 	password = db_text(m->db, "SELECT password FROM accounts WHERE name=?", "s", plain);
 	scope = db_text(m->db, "SELECT scope FROM accounts WHERE name=?", "s", plain);
 	model_unlock(m);
-	if (!password || !scope || !sim_equal_secret(password, colon + 1))
+	if (locked || !password || !scope || !sim_equal_secret(password, colon + 1))
 		return NULL;
 	return strcmp(scope, "cluster") == 0 ? "cluster" : "svm";
 }
@@ -132,6 +139,7 @@ static void handle(struct model *m, struct MHD_Connection *c, const char *method
 	if (!scope) {
 		fail_set(&f, 401, 6691623, "User is not authorized.");
 		reply_fail(rep, &f);
+		record_exchange(method, x->uri, accept, NULL, rep);
 		return;
 	}
 	r.cluster_admin = strcmp(scope, "cluster") == 0 && !svm && !svm_uuid;
@@ -148,14 +156,20 @@ static void handle(struct model *m, struct MHD_Connection *c, const char *method
 		sim_log("%s %s: %d%s%s%s%s", method, r.path, rep->status, code ? " code " : "",
 		        code ? code : "", text ? " " : "", text ? text : "");
 	}
+	record_exchange(method, x->uri, accept, r.body, rep);
 	request_fini(&r);
 }
 
-static enum MHD_Result send_reply(struct MHD_Connection *c, struct reply *rep, bool links)
+/* How a broken gateway between a client and ONTAP answers. */
+#define GARBAGE "<html>\xff\xfe \"{[ not JSON"
+
+static enum MHD_Result send_reply(struct MHD_Connection *c, struct reply *rep, bool links,
+                                  const struct fault *fault)
 {
-	char *text = rep->body ? json_dumps(rep->body, JSON_COMPACT) : NULL;
+	char *text = fault->garbage ? sim_dup(GARBAGE) : rep->body ? json_dumps(rep->body, JSON_COMPACT) : NULL;
+	size_t len = text ? strlen(text) : 0;
 	struct MHD_Response *res = MHD_create_response_from_buffer(
-	        text ? strlen(text) : 0, text, text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+	        fault->truncate ? len / 2 : len, text, text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 	enum MHD_Result ok;
 
 	if (!res) {
@@ -170,8 +184,11 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, struct reply *rep, b
 		MHD_add_response_header(res, "Allow", rep->allow);
 	if (rep->status == 401)
 		MHD_add_response_header(res, "WWW-Authenticate", "Basic realm=\"ontapsim\"");
-	if (rep->status == 429 || rep->status == 503)
-		MHD_add_response_header(res, "Retry-After", "1");
+	if (rep->status == 429 || rep->status == 503) {
+		AUTO_FREE char *seconds = sim_fmt("%lld", (long long)fault->retry_after);
+
+		MHD_add_response_header(res, "Retry-After", seconds);
+	}
 	ok = MHD_queue_response(c, (unsigned)rep->status, res);
 	MHD_destroy_response(res);
 	return ok;
@@ -191,6 +208,17 @@ static bool take_body(struct exchange *x, const char *data, size_t n)
 	return true;
 }
 
+/* Ends the connection without a word: the client's socket sees a reset. */
+static enum MHD_Result hang_up(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct linger now = { .l_onoff = 1 };
+
+	if (info)
+		setsockopt(info->connect_fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	return MHD_NO;
+}
+
 static bool announced_too_big(struct MHD_Connection *c)
 {
 	const char *text = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
@@ -207,6 +235,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 	const char *accept = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Accept");
 	bool links = !accept || strcmp(accept, "application/json") != 0;
 	struct reply rep = { 0 };
+	struct fault fault = { 0 };
 	struct fail f = { 0 };
 	enum MHD_Result ok;
 
@@ -226,9 +255,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 		*size = 0;
 		return take_body(x, data, n) ? MHD_YES : MHD_NO;
 	} else {
-		struct fault fault = fault_take();
-
+		fault = fault_take(method);
 		fault_wait(fault.delay_ms);
+		if (fault.reset)
+			return hang_up(c);
 		if (fault.status) {
 			fail_set(&f, fault.status, E_INTERNAL, "Fault asked for at the control socket");
 			reply_fail(&rep, &f);
@@ -236,7 +266,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 			handle(cls, c, method, x, &rep);
 		}
 	}
-	ok = send_reply(c, &rep, links);
+	ok = fault.lost ? hang_up(c) : send_reply(c, &rep, links, &fault);
 	reply_fini(&rep);
 	return ok;
 }
@@ -313,7 +343,8 @@ static struct MHD_Daemon *start_http(struct model *m, int fd)
 	if (sim_read_file(cert_path, 65536, &cert) < 0 || sim_read_file(key_path, 65536, &key) < 0)
 		return NULL;
 	return MHD_start_daemon(
-	        MHD_USE_TLS | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL,
+	        MHD_USE_TLS | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+	                MHD_USE_ITC,
 	        0, NULL, NULL, on_request, m, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_HTTPS_MEM_CERT,
 	        cert, MHD_OPTION_HTTPS_MEM_KEY, key, MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL,
 	        MHD_OPTION_NOTIFY_COMPLETED, on_end, NULL, MHD_OPTION_CONNECTION_LIMIT, CONN_MAX,
@@ -321,10 +352,35 @@ static struct MHD_Daemon *start_http(struct model *m, int fd)
 	        (size_t)131072, MHD_OPTION_END);
 }
 
+static struct {
+	pthread_mutex_t lock;
+	struct MHD_Daemon *daemon; /* NULL: nothing listens */
+} http = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+int server_renew_cert(struct model *m)
+{
+	AUTO_FREE char *cert_path = sim_fmt("%s/cert.pem", m->dir);
+	AUTO_FREE char *key_path = sim_fmt("%s/key.pem", m->dir);
+	int r = -1;
+
+	pthread_mutex_lock(&http.lock);
+	if (http.daemon && cert_make(cert_path, key_path) == 0) {
+		MHD_socket fd = MHD_quiesce_daemon(http.daemon);
+
+		MHD_stop_daemon(http.daemon);
+		http.daemon = fd == MHD_INVALID_SOCKET ? NULL : start_http(m, fd);
+		if (http.daemon)
+			r = 0;
+		else
+			sim_log("cannot go on serving with the new certificate");
+	}
+	pthread_mutex_unlock(&http.lock);
+	return r;
+}
+
 int simrest_serve(const char *dir)
 {
 	struct model m = { .lock = PTHREAD_MUTEX_INITIALIZER };
-	struct MHD_Daemon *http;
 	const char *error;
 	sigset_t set;
 	int sig, fd;
@@ -350,8 +406,10 @@ int simrest_serve(const char *dir)
 		return tell_ready("the job worker does not start");
 	if (ctl_start(&m) < 0)
 		return tell_ready("the control socket cannot be made");
-	http = start_http(&m, fd);
-	if (!http)
+	pthread_mutex_lock(&http.lock);
+	http.daemon = start_http(&m, fd);
+	pthread_mutex_unlock(&http.lock);
+	if (!http.daemon)
 		return tell_ready("the HTTPS server does not start");
 	sim_log("REST face of %s at https://127.0.0.1:%lld/api", dir, (long long)m.rest_port);
 	tell_ready(NULL);
@@ -361,9 +419,10 @@ int simrest_serve(const char *dir)
 	/* Waits and delays first, then the threads that may be in them. */
 	fault_stop();
 	jobs_stop();
-	MHD_stop_daemon(http);
-	jobs_free();
 	ctl_stop();
+	if (http.daemon)
+		MHD_stop_daemon(http.daemon);
+	jobs_free();
 	sqlite3_close(m.db);
 	free(m.version);
 	return 0;
