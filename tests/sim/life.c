@@ -108,13 +108,14 @@ static char *open_simulator(const char *dir, int *lock)
 
 /* ---- settings ------------------------------------------------------------- */
 
+#define SETTINGS 7
 struct setting {
 	const char *key;
 	int64_t given; /* -1: not given */
 	int64_t def;
 };
 
-static int setting_table(const struct up_options *o, struct setting out[5])
+static int setting_table(const struct up_options *o, struct setting out[SETTINGS])
 {
 	struct setting t[] = {
 		{ "lifs", o->lifs, 1 },
@@ -122,6 +123,8 @@ static int setting_table(const struct up_options *o, struct setting out[5])
 		{ "size", o->size, INT64_C(64) << 30 },
 		{ "job_delay_ms", o->job_delay_ms, 0 },
 		{ "unstable", o->unstable, 0 },
+		{ "synthetic_volumes", o->synthetic_volumes, 0 },
+		{ "synthetic_snapshots", o->synthetic_snapshots, 0 },
 	};
 
 	memcpy(out, t, sizeof(t));
@@ -150,7 +153,7 @@ static const char *nfs_server(sqlite3 *db, const struct up_options *o)
 static const char *changed_option(sqlite3 *db, const struct up_options *o)
 {
 	AUTO_FREE char *version = db_setting(db, "version");
-	struct setting t[5];
+	struct setting t[SETTINGS];
 	int n = setting_table(o, t);
 
 	for (int i = 0; i < n; i++)
@@ -191,7 +194,7 @@ static int check_server(const char *dir, sqlite3 *db, const struct up_options *o
 static int put_settings(sqlite3 *db, const struct up_options *o)
 {
 	AUTO_FREE char *version = db_setting(db, "version");
-	struct setting t[5];
+	struct setting t[SETTINGS];
 	int n = setting_table(o, t);
 
 	for (int i = 0; i < n; i++) {
@@ -273,7 +276,8 @@ static int choose_network(const char *dir, sqlite3 *db, const struct up_options 
 
 static bool subvol_known(void *arg, const char *subvol)
 {
-	return db_int(arg, 1,
+	return strcmp(subvol, SYNTHETIC_SUBVOL) == 0 ||
+	       db_int(arg, 1,
 	              "SELECT EXISTS(SELECT 1 FROM volumes WHERE subvol=?1)"
 	              " OR EXISTS(SELECT 1 FROM snapshots WHERE subvol=?1)",
 	              "s", subvol) != 0;
@@ -308,7 +312,7 @@ static int prepare(const char *dir, sqlite3 *db, const struct up_options *opt)
 	r = store_sweep(dir, subvol_known, db);
 	if (r < 0)
 		return sim_err("cannot clean the store of %s: %s", dir, strerror(-r));
-	if (seed_model(dir, db) < 0)
+	if (seed_model(dir, db) < 0 || seed_synthetic(dir, db) < 0)
 		return -1;
 	return seed_files(dir, db);
 }

@@ -17,6 +17,7 @@ struct up_options {
 	int64_t size;                /* bytes of the store image */
 	int64_t job_delay_ms;
 	int64_t unstable; /* 0 or 1 */
+	int64_t synthetic_volumes, synthetic_snapshots; /* without data, see rest/synthetic.h */
 	const char *version; /* "9.15.1" */
 	const char *nfs;     /* "builtin" or "ganesha"; cannot change */
 };

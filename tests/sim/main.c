@@ -31,6 +31,8 @@ static const char usage_text[] =
         "  --size SIZE      store image, sparse (default 64G)\n"
         "  --job-delay MS   run time of every job, 0 to 600000 (default 0)\n"
         "  --unstable       answer UNSTABLE writes as unstable; --no-unstable undoes it\n"
+        "  --synthetic-volumes N, --synthetic-snapshots M\n"
+        "                   N volumes with M snapshots each, without data (default 0)\n"
         "  --version V      ONTAP version to report (default 9.15.1)\n";
 
 static int usage(void)
@@ -45,7 +47,20 @@ static int bad_option(const char *name, const char *value, const char *want)
 	return 1;
 }
 
-enum { O_REST, O_NFS_PORT, O_LIFS, O_NFS, O_XFER, O_SIZE, O_DELAY, O_UNSTABLE, O_STABLE, O_VERSION };
+enum {
+	O_REST,
+	O_NFS_PORT,
+	O_LIFS,
+	O_NFS,
+	O_XFER,
+	O_SIZE,
+	O_DELAY,
+	O_UNSTABLE,
+	O_STABLE,
+	O_VERSION,
+	O_VOLUMES,
+	O_SNAPSHOTS,
+};
 
 static int cmd_up(int argc, char **argv)
 {
@@ -60,6 +75,8 @@ static int cmd_up(int argc, char **argv)
 		{ "unstable", no_argument, NULL, O_UNSTABLE },
 		{ "no-unstable", no_argument, NULL, O_STABLE },
 		{ "version", required_argument, NULL, O_VERSION },
+		{ "synthetic-volumes", required_argument, NULL, O_VOLUMES },
+		{ "synthetic-snapshots", required_argument, NULL, O_SNAPSHOTS },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct up_options o = { .rest_port = -1,
@@ -68,7 +85,9 @@ static int cmd_up(int argc, char **argv)
 		                .max_xfer = -1,
 		                .size = -1,
 		                .job_delay_ms = -1,
-		                .unstable = -1 };
+		                .unstable = -1,
+		                .synthetic_volumes = -1,
+		                .synthetic_snapshots = -1 };
 	int c, i = 0, gen, major, minor, n;
 
 	while ((c = getopt_long(argc, argv, "", longs, &i)) >= 0) {
@@ -109,6 +128,14 @@ static int cmd_up(int argc, char **argv)
 			if (sscanf(optarg, "%2d.%3d.%3d%n", &gen, &major, &minor, &n) != 3 || optarg[n])
 				return bad_option("version", optarg, "want three numbers such as 9.15.1");
 			o.version = optarg;
+			break;
+		case O_VOLUMES:
+			if (!sim_parse_int(optarg, 0, 99999, &o.synthetic_volumes))
+				return bad_option(longs[i].name, optarg, "want 0 to 99999");
+			break;
+		case O_SNAPSHOTS:
+			if (!sim_parse_int(optarg, 0, 1023, &o.synthetic_snapshots))
+				return bad_option(longs[i].name, optarg, "want 0 to 1023");
 			break;
 		default:
 			return usage();

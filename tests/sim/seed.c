@@ -143,6 +143,16 @@ int seed_model(const char *dir, sqlite3 *db)
 	return 0;
 }
 
+int seed_synthetic(const char *dir, sqlite3 *db)
+{
+	AUTO_CLOSE int fd = store_open(dir, SYNTHETIC_SUBVOL);
+	int r = fd >= 0 || !db_setting_int(db, "synthetic_volumes", 0) ?
+	                0 :
+	                store_create(dir, SYNTHETIC_SUBVOL, 0755, 0, 0);
+
+	return r < 0 ? sim_err("cannot make the folder of the synthetic volumes: %s", strerror(-r)) : 0;
+}
+
 static int write_json(const char *dir, const char *name, json_t *j)
 {
 	AUTO_FREE char *path = sim_fmt("%s/%s", dir, name);

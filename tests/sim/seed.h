@@ -11,10 +11,19 @@
 #define SIM_CLUSTER      "simcluster"
 #define SIM_MGMT_ADDRESS "127.0.0.1"
 
+/* Synthetic volumes (see rest/synthetic.h): the one folder that all show, and the
+ * number behind which theirs come, as fsid and as place in a listing: after every
+ * volume that has a row, before the constituents of FlexGroups. */
+#define SYNTHETIC_SUBVOL "vol/synthetic"
+#define SYNTHETIC_SEQ    (INT64_C(1) << 39)
+
 /* Fills an empty database and store: cluster, SVM, accounts, aggregates, export
  * and snapshot policies, the root volume and the three example volumes.  Does
  * nothing when it was done before.  The store must be up. */
 int seed_model(const char *dir, sqlite3 *db);
+
+/* Makes the folder of the synthetic volumes, if there are to be any.  0 or -1. */
+int seed_synthetic(const char *dir, sqlite3 *db);
 
 /* Replaces the data LIFs by count ones with the addresses of this attempt (see
  * net.h).  Inside the caller's transaction.  0 or -EIO. */

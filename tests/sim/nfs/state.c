@@ -16,6 +16,7 @@
 
 #include "tests/sim/db.h"
 #include "tests/sim/nfs/cred.h"
+#include "tests/sim/seed.h"
 #include "tests/sim/util.h"
 
 /* ---- arena ---------------------------------------------------------------- */
@@ -326,8 +327,33 @@ static const struct policy *policy_named(const struct state *st, const char *nam
 	return NULL;
 }
 
+/* The volumes that REST makes up (rest/synthetic.h): all show one empty folder,
+ * each with an fsid of its own, and can be mounted by their paths. */
+static void add_synthetic(struct state *st, int64_t count)
+{
+	struct kfh top;
+	int r = count ? top_of(SYNTHETIC_SUBVOL, &top) : 0;
+
+	if (r < 0)
+		sim_log("nfs: the synthetic volumes are not in service: %s", strerror(-r));
+	for (int64_t i = 1; r == 0 && i <= count; i++) {
+		struct volume *v = &st->vols[st->nvols++];
+		AUTO_FREE char *path = sim_fmt("/synth%05d", (int)i);
+
+		v->junction = keep(st, path);
+		v->name = v->junction + 1;
+		v->subvol = SYNTHETIC_SUBVOL;
+		v->fsid = (uint64_t)(SYNTHETIC_SEQ + i);
+		v->policy = policy_named(st, "default");
+		v->size = UINT64_C(10) << 30;
+		v->online = v->read_only = v->snapdir = v->synthetic = true;
+		v->top = top;
+	}
+}
+
 static int load_volumes(struct state *st, sqlite3 *db)
 {
+	int64_t synthetic = db_setting_int(db, "synthetic_volumes", 0);
 	AUTO_STMT sqlite3_stmt *q =
 	        db_query(db,
 	                 "SELECT name, type, state, junction, subvol, export_policy, snapdir_access, fsid,"
@@ -337,7 +363,8 @@ static int load_volumes(struct state *st, sqlite3 *db)
 
 	if (!q)
 		return -EIO;
-	st->vols = take_rows(st, db, "SELECT count(*) FROM volumes", sizeof *st->vols);
+	st->vols = take(st, sizeof *st->vols *
+	                            (size_t)(db_int(db, 0, "SELECT count(*) FROM volumes", NULL) + synthetic));
 	while (db_row(q)) {
 		struct volume *v = &st->vols[st->nvols++];
 		const char *type = db_col_text(q, 1), *state = db_col_text(q, 2);
@@ -366,6 +393,7 @@ static int load_volumes(struct state *st, sqlite3 *db)
 			v->online = false;
 		}
 	}
+	add_synthetic(st, synthetic);
 	return 0;
 }
 
@@ -523,7 +551,7 @@ static void link_junctions(struct state *st, const struct state *old)
 	for (size_t i = 0; i < st->njunctions; i++) {
 		struct volume *v = st->by_junction[i];
 
-		if (v->is_root || !v->online)
+		if (v->is_root || !v->online || v->synthetic)
 			continue;
 		place_junction(st, old, v);
 		if (v->parent)

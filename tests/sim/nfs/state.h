@@ -40,6 +40,7 @@ struct volume {
 	bool ids32;
 	bool snapdir;         /* .snapshot can be entered */
 	bool is_root;
+	bool synthetic;       /* made up; no directory of the root volume leads to it */
 	const struct policy *policy;
 	struct kfh top;       /* its root directory */
 

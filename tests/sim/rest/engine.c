@@ -6,8 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-void list_add(struct list *l, int64_t seq, json_t *rec)
+bool list_add(struct list *l, int64_t seq, json_t *rec)
 {
+	if (l->keep && !l->keep(l->arg, rec)) {
+		json_decref(rec);
+		return false;
+	}
 	if (l->n == l->cap) {
 		size_t cap = l->cap ? l->cap * 2 : 64;
 		struct list_entry *e = realloc(l->entry, cap * sizeof(*e));
@@ -18,6 +22,7 @@ void list_add(struct list *l, int64_t seq, json_t *rec)
 		l->cap = cap;
 	}
 	l->entry[l->n++] = (struct list_entry){ .rec = rec, .seq = seq };
+	return true;
 }
 
 void list_fini(struct list *l)

@@ -18,10 +18,18 @@ struct list {
 		json_t *key; /* engine: the order_by values, owned */
 	} *entry;
 	size_t n, cap;
+
+	/* A page in natural order needs the records behind `after` (-1: all), and of
+	 * those the first `room` (0: all) that list_add keeps.  A resource with many
+	 * records may leave out the others. */
+	int64_t after;
+	size_t room;
+	bool (*keep)(void *arg, json_t *rec); /* filter of list_add, or NULL */
+	void *arg;
 };
 
-/* Takes rec. */
-void list_add(struct list *l, int64_t seq, json_t *rec);
+/* Takes rec.  False when the request's filters leave it out. */
+bool list_add(struct list *l, int64_t seq, json_t *rec);
 
 /* What a write came to.  Either a job (fn set) or a finished change. */
 struct outcome {

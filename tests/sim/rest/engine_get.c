@@ -89,31 +89,57 @@ static bool is_lazy(const struct resource *res, const char *path)
 	return fd && (fd->flags & F_LAZY);
 }
 
-/* Drops the records that do not meet the filters; lazy says which half of them
- * to look at. */
-static void keep_matching(struct req *r, const struct resource *res, bool lazy, struct list *l)
+/* Does a record meet the filters? lazy says which half of them to look at. */
+static bool matches(struct req *r, const struct resource *res, bool lazy, json_t *rec)
+{
+	bool ok = true;
+
+	for (int k = 0; ok && k < r->nparam; k++) {
+		AUTO_FREE char *path = NULL;
+
+		if (r->param[k].used)
+			continue;
+		path = request_filter_path(res->fields, r->param[k].name);
+		if (path && is_lazy(res, path) == lazy)
+			ok = filter_match(rec, path, field_find(res->fields, path)->type, r->param[k].value);
+	}
+	return ok;
+}
+
+struct keeper {
+	struct req *r;
+	const struct resource *res;
+};
+
+static bool keep_matching(void *arg, json_t *rec)
+{
+	struct keeper *k = arg;
+
+	return matches(k->r, k->res, false, rec);
+}
+
+static void keep_matching_lazy(struct req *r, const struct resource *res, struct list *l)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < l->n; i++) {
-		bool ok = true;
-
-		for (int k = 0; ok && k < r->nparam; k++) {
-			AUTO_FREE char *path = NULL;
-
-			if (r->param[k].used)
-				continue;
-			path = request_filter_path(res->fields, r->param[k].name);
-			if (path && is_lazy(res, path) == lazy)
-				ok = filter_match(l->entry[i].rec, path, field_find(res->fields, path)->type,
-				                  r->param[k].value);
-		}
-		if (ok)
+	for (size_t i = 0; i < l->n; i++)
+		if (matches(r, res, true, l->entry[i].rec))
 			l->entry[kept++] = l->entry[i];
 		else
 			json_decref(l->entry[i].rec);
-	}
 	l->n = kept;
+}
+
+static bool filters_lazy(struct req *r, const struct resource *res)
+{
+	for (int k = 0; k < r->nparam; k++) {
+		AUTO_FREE char *path = r->param[k].used ? NULL :
+		                                          request_filter_path(res->fields, r->param[k].name);
+
+		if (path && is_lazy(res, path))
+			return true;
+	}
+	return false;
 }
 
 /* Are lazy fields wanted: to be shown, filtered or ordered by? */
@@ -122,13 +148,8 @@ static bool wants_lazy(struct req *r, const struct resource *res, const struct o
 	for (size_t i = 0; res->fields[i].path; i++)
 		if (r->sel[i] && (res->fields[i].flags & F_LAZY))
 			return true;
-	for (int k = 0; k < r->nparam; k++) {
-		AUTO_FREE char *path = r->param[k].used ? NULL :
-		                                          request_filter_path(res->fields, r->param[k].name);
-
-		if (path && is_lazy(res, path))
-			return true;
-	}
+	if (filters_lazy(r, res))
+		return true;
 	for (int i = 0; i < o->n; i++)
 		if (is_lazy(res, o->by[i].path))
 			return true;
@@ -138,15 +159,19 @@ static bool wants_lazy(struct req *r, const struct resource *res, const struct o
 int engine_collect(struct req *r, const struct resource *res, const char *key, struct list *out,
                    struct fail *f)
 {
+	struct keeper keeper = { r, res };
 	struct order o;
 	size_t kept = 0;
 	int rc;
 
 	if (read_order(r, res, &o, f) < 0)
 		return -1;
+	out->keep = keep_matching;
+	out->arg = &keeper;
 	model_lock(r->m);
 	rc = res->list(r, key, out, f);
 	model_unlock(r->m);
+	out->keep = NULL;
 	if (rc < 0)
 		return -1;
 	for (size_t i = 0; key && i < out->n; i++) {
@@ -162,11 +187,10 @@ int engine_collect(struct req *r, const struct resource *res, const char *key, s
 	}
 	if (key)
 		out->n = kept;
-	keep_matching(r, res, false, out);
 	if (res->fill && wants_lazy(r, res, &o)) {
 		for (size_t i = 0; i < out->n; i++)
 			res->fill(r, out->entry[i].rec);
-		keep_matching(r, res, true, out);
+		keep_matching_lazy(r, res, out);
 	}
 	for (size_t i = 0; i < out->n; i++)
 		out->entry[i].key = order_key(&o, out->entry[i].rec);
@@ -191,16 +215,15 @@ static char *cursor_of(const struct list_entry *e)
 	return b64;
 }
 
-/* The index of the first record behind the cursor of the request. */
-static int find_start(struct req *r, const struct order *o, const struct list *l, size_t *ret,
-                      struct fail *f)
+/* The cursor of the request, owned by the caller; NULL when it has none. */
+static int read_cursor(struct req *r, const struct order *o, json_t **ret, struct fail *f)
 {
 	const char *text = request_param(r, "start.key");
 	AUTO_FREE char *raw = NULL;
 	AUTO_JSON json_t *c = NULL;
-	size_t len, i = 0;
+	size_t len;
 
-	*ret = 0;
+	*ret = NULL;
 	if (!text)
 		return 0;
 	raw = sim_unbase64(text, &len);
@@ -209,11 +232,19 @@ static int find_start(struct req *r, const struct order *o, const struct list *l
 	    !json_is_integer(json_at(c, "s")))
 		return fail_field(f, 400, E_FIELD_VALUE, "start.key",
 		                  "The value \"%.60s\" is invalid for field \"start.key\"", text);
-	while (i < l->n && compare(o, l->entry[i].key, l->entry[i].seq, json_at(c, "k"),
-	                           json_num(c, "s", 0)) <= 0)
-		i++;
-	*ret = i;
+	*ret = json_incref(c);
 	return 0;
+}
+
+/* The index of the first record behind the cursor. */
+static size_t find_start(const struct order *o, const struct list *l, const json_t *cursor)
+{
+	size_t i = 0;
+
+	while (cursor && i < l->n &&
+	       compare(o, l->entry[i].key, l->entry[i].seq, json_at(cursor, "k"), json_num(cursor, "s", 0)) <= 0)
+		i++;
+	return i;
 }
 
 static char *next_href(struct req *r, const struct list_entry *last)
@@ -301,13 +332,20 @@ static int get(struct req *r, const struct resource *res, const char *key, struc
                struct reply *rep, struct fail *f)
 {
 	bool one = key || (res->flags & R_SINGLE);
+	AUTO_JSON json_t *cursor = NULL;
 	struct order o;
-	size_t from;
 
 	if (request_read_query(r, res->fields, res->params, f) < 0)
 		return -1;
 	select_default(r, res, one);
-	if (engine_collect(r, res, key, l, f) < 0 || read_order(r, res, &o, f) < 0)
+	if (read_order(r, res, &o, f) < 0 || (!one && read_cursor(r, &o, &cursor, f) < 0))
+		return -1;
+	l->after = -1;
+	if (!one && o.n == 0 && !filters_lazy(r, res)) {
+		l->after = json_num(cursor, "s", -1);
+		l->room = (size_t)r->max_records + 1; /* one more tells that there is a next page */
+	}
+	if (engine_collect(r, res, key, l, f) < 0)
 		return -1;
 	if (one) {
 		if (l->n == 0)
@@ -316,9 +354,7 @@ static int get(struct req *r, const struct resource *res, const char *key, struc
 		rep->body = show(r, res, l->entry[0].rec);
 		return 0;
 	}
-	if (find_start(r, &o, l, &from, f) < 0)
-		return -1;
-	show_collection(r, res, l, from, rep);
+	show_collection(r, res, l, find_start(&o, l, cursor), rep);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "tests/sim/rest/nfslink.h"
 #include "tests/sim/rest/resources.h"
 #include "tests/sim/rest/snapshot.h"
+#include "tests/sim/rest/synthetic.h"
 #include "tests/sim/store.h"
 
 static const struct field snapshot_fields[] = {
@@ -61,6 +62,10 @@ static int list_snapshots(struct req *r, const char *key, struct list *out, stru
 	bool all = strcmp(volume, "*") == 0;
 	AUTO_STMT sqlite3_stmt *s = NULL;
 
+	if (synthetic_is_volume(r->m, volume)) {
+		synthetic_snapshots(r, volume, key, out);
+		return 0;
+	}
 	if (!all && !db_int(r->m->db, 0, "SELECT count(*) FROM volumes WHERE uuid=? AND deleted_at IS NULL",
 	                    "s", volume))
 		return fail_field(f, 404, E_VOL_NOT_FOUND, "volume.uuid",

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "tests/sim/rest/resources.h"
+#include "tests/sim/rest/synthetic.h"
 #include "tests/sim/rest/volume.h"
 #include "tests/sim/seed.h"
 #include "tests/sim/store.h"
@@ -262,6 +263,8 @@ static int list_volumes(struct req *r, const char *key, struct list *out, struct
 			add_constituents(r->m, &v, out);
 		volume_fini(&v);
 	}
+	if (r->m->synthetic_volumes)
+		synthetic_volumes(r, key, parts, make_volume, out);
 	return 0;
 }
 
@@ -367,6 +370,8 @@ static void fill_volume(struct req *r, json_t *rec)
 	int64_t bytes = 0, files = 0;
 	bool found;
 
+	if (synthetic_is_volume(m, json_text(rec, "uuid")))
+		return;
 	model_lock(m);
 	found = volume_load(m->db, "uuid", json_text(rec, "uuid"), false, &v);
 	if (found) {
