@@ -18,8 +18,8 @@ SRC_UNIT_SIM := $(filter tests/unit/test_sim_%,$(SRC_UNIT))
 SRC_UNIT_FS  := $(filter-out $(SRC_UNIT_SIM),$(SRC_UNIT))
 unit_bin      = $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(1))
 UNIT_BIN     := $(call unit_bin,$(SRC_UNIT))
-# What several tests share: the kernel's side of FUSE.
-SRC_UNIT_OPS := tests/unit/kernel.c
+# What tests have beside them: the kernel's side of FUSE, an NFS server.
+SRC_UNIT_AID := tests/unit/kernel.c tests/unit/nfsserver.c
 
 # Parts of the process without a main() and without processes: unit tests use them.
 UNIT_MOUNTD  := $(wildcard mountd/config*.c mountd/secret.c mountd/mountopts.c)
@@ -36,17 +36,18 @@ $(UNIT_LIB) $(UNIT_SIM_LIB):
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcsT $@ $^
 
-$(call obj,$(SRC_UNIT_FS) $(SRC_UNIT_OPS)):  CPPFLAGS += -DFUSE_USE_VERSION=314 $(call pcflags,cmocka $(PC_DAEMON))
+$(call obj,$(SRC_UNIT_FS) $(SRC_UNIT_AID)):  CPPFLAGS += -DFUSE_USE_VERSION=314 $(call pcflags,cmocka $(PC_DAEMON))
 $(call obj,$(SRC_UNIT_SIM)): CPPFLAGS += -I$(B)/gen/sim $(call pcflags,cmocka $(PC_SIM))
 # Every test function is an entry of a table: no prototypes for them.
-$(call obj,$(SRC_UNIT) $(SRC_UNIT_OPS)): CFLAGS += -Wno-missing-prototypes -Wno-conversion
+$(call obj,$(SRC_UNIT) $(SRC_UNIT_AID)): CFLAGS += -Wno-missing-prototypes -Wno-conversion
 
 # A test that calls fake versions of a module's functions names the wrapped
 # ones in its first lines:  /* unit-wrap: clock_now_ns read */
 unit_wrap = $(addprefix -Wl$(comma)--wrap=,$(shell sed -n '1,20s/.*unit-wrap: *\([a-z0-9_ ]*\).*/\1/p' tests/unit/$(notdir $(1)).c))
 comma := ,
 
-$(B)/tests/unit/test_ops $(B)/tests/unit/test_ops_flow: $(call obj,$(SRC_UNIT_OPS))
+$(B)/tests/unit/test_ops $(B)/tests/unit/test_ops_flow: $(call obj,tests/unit/kernel.c)
+$(B)/tests/unit/test_nfsio: $(call obj,tests/unit/nfsserver.c)
 $(call unit_bin,$(SRC_UNIT_FS)): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) $(call unit_wrap,$@) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pclibs,cmocka $(PC_DAEMON)) -lpthread
