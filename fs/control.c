@@ -22,6 +22,7 @@ static void verb_done(struct verb *v, const struct ontap_snapshot *s, const stru
 	struct watch *w = watch_get(c, &v->volume);
 	if (w)
 		w->changed_ns = clock_now_ns();
+	bool names = v->op == CTL_SNAPSHOT_CREATE || v->op == CTL_SNAPSHOT_DELETE || v->op == CTL_SNAPSHOT_RENAME;
 	stats_add(&c->fs->stats.verbs[v->op], 1);
 	if (e) {
 		stats_add(&c->fs->stats.verb_errors[v->op], 1);
@@ -29,10 +30,17 @@ static void verb_done(struct verb *v, const struct ontap_snapshot *s, const stru
 	}
 	pthread_mutex_lock(&c->pic_lock);
 	list_remove(&v->link);
+	if (w && names && !e)
+		w->newest_s = s ? s->create_time : clock_wall_ns() / NS_PER_SEC;
 	pthread_mutex_unlock(&c->pic_lock);
+	if (s)
+		v->audit.object = s->uuid;
+	if (list_empty(&v->waiters) && v->audit.verb)
+		audit_write(c->fs, &v->audit, e ? e->err : 0);
 	struct list *l;
 	while ((l = list_pop(&v->waiters))) {
 		struct ctl_msg *m = list_entry(l, struct ctl_msg, link);
+		m->request = v->audit.request;
 		if (e) {
 			ctl_answer_error(m, e);
 			continue;
@@ -51,15 +59,26 @@ static void verb_created(const struct ontap_snapshot *s, size_t n, const struct 
 	verb_done(priv, n == 1 ? s : NULL, e);
 }
 
+static void split_begun(const struct ontap_error *e, void *priv)
+{
+	struct control *c = priv;
+	if (e)
+		log_warn("splitOnClone: a new clone stays with its parent: %s", e->text);
+	atomic_store(&c->refresh_now, true);
+}
+
 /* A clone or a new volume. */
 static void verb_cloned(const struct ontap_volume *vol, size_t n, const struct ontap_error *e, void *priv)
 {
 	struct verb *v = priv;
 	if (!e && n == 1) {
 		catalog_add(v->c, vol);
+		v->audit.object = vol->uuid;
 		struct list *l, *tmp;
 		list_for_each(l, tmp, &v->waiters)
 			list_entry(l, struct ctl_msg, link)->vol = *vol;
+		if (v->op == CTL_CLONE_CREATE && v->c->fs->p.split_on_clone)
+			ontap_volume_split(v->c->o, &vol->uuid, split_begun, v->c);
 	}
 	verb_done(v, NULL, e);
 }
@@ -219,6 +238,8 @@ static void verb_start(struct control *c, struct ctl_msg *m)
 	v->volume = m->volume;
 	v->snapshot = m->snapshot;
 	memcpy(v->name, m->name, sizeof(v->name));
+	v->audit = m->audit;
+	v->audit.request = m->request;
 	list_init(&v->waiters);
 	list_append(&v->waiters, &m->link);
 	v->started_ns = clock_now_ns();
@@ -255,6 +276,7 @@ static int64_t verbs_expire(struct control *c, int64_t now)
 			if (m->deadline_ns <= now) {
 				list_remove(&m->link);
 				m->error.err = -EINPROGRESS;
+				m->request = v->audit.request;
 				snprintf(m->error.text, sizeof(m->error.text),
 					 "ONTAP is still at work on %s \"%s\": it goes on, ask again to wait for it",
 					 ctl_op_name(v->op), v->name);

@@ -7,6 +7,7 @@
 #define FS_CONTROL_H
 
 #include <stdbool.h>
+#include "fs/audit.h"
 #include "fs/base/buf.h"
 #include "fs/base/ev.h"
 #include "fs/fs.h"
@@ -40,11 +41,15 @@ struct snaplist {
 struct catalog *catalog_get(struct control *c);
 void catalog_put(struct catalog *cat);
 const struct catalog_volume *catalog_find(const struct catalog *cat, const char *name);
+/* Why the patterns of the configuration leave a volume of that name out, or NULL. */
+const char *catalog_name_hidden(const struct fs_params *p, const char *name);
 const struct catalog_volume *catalog_by_uuid(const struct catalog *cat, const struct uuid *u);
 
 /* The last known list of a volume's snapshots, however old, or NULL. */
 struct snaplist *snaplist_get(struct control *c, const struct uuid *volume);
 void snaplist_put(struct snaplist *l);
+/* When .snapshots of that volume changed last, seconds, as far as it is known here; 0: not. */
+int64_t snaplist_changed(struct control *c, const struct uuid *volume);
 const struct ontap_snapshot *snaplist_find(const struct snaplist *l, const char *name);
 
 /* ---- messages --------------------------------------------------------------- */
@@ -84,7 +89,8 @@ struct ctl_msg {
 	char comment[ONTAP_COMMENT_MAX + 1];
 	char policy[ONTAP_NAME_MAX + 1]; /* export policy */
 	uint64_t size;           /* bytes */
-	/* out */
+	struct audit_record audit; /* of a verb: for its end after nobody waits any more */
+	/* out; request: of the job that was joined */
 	struct ontap_error error; /* error.err 0 on success */
 	bool found;
 	struct ontap_snapshot snap;

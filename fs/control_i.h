@@ -14,6 +14,7 @@ struct watch {
 	struct snaplist *list;    /* under pic_lock */
 	_Atomic int64_t used_ns;  /* last time somebody asked */
 	int64_t changed_ns;       /* last change made here */
+	int64_t newest_s;         /* when a name was made, went or changed last, seconds; under pic_lock */
 	bool fetching, background; /* under way; and nobody asked for it */
 	int64_t asked_ns;
 	struct list waiters;      /* CTL_SNAPSHOT_LIST messages */
@@ -27,7 +28,8 @@ struct verb {
 	struct uuid volume, snapshot;
 	char name[ONTAP_NAME_MAX + 1];
 	uint32_t uid;
-	struct list waiters;      /* messages */
+	struct audit_record audit; /* of who asked first */
+	struct list waiters;      /* messages; empty: all were told EINPROGRESS */
 	int64_t started_ns;
 };
 

@@ -45,7 +45,7 @@ struct fs_params {
 	uint32_t slots, write_slots, max_nodes;
 	int64_t attr_timeout_ns, snapshot_refresh_ns, catalog_refresh_ns;
 	int64_t control_timeout_ns, verb_wait_ns;
-	uint32_t read_ahead_kb, max_background, spin_us;
+	uint32_t read_ahead_kb, max_background;
 	enum fs_snapdir snapdir;
 	const char *snapdir_name;       /* NULL: ".snapshots"; copied, as all strings here */
 	const char *const *include, *const *exclude; /* NULL-terminated glob lists, or NULL */
@@ -55,6 +55,8 @@ struct fs_params {
 	size_t nadmin_uids;
 	uint32_t snapshots_per_volume, clones_per_uid, verbs_per_minute;
 	uint64_t clone_min;             /* bytes from which on ONTAP copies files; 0: never */
+	bool split_on_clone;            /* a new clone is split from its parent at once */
+	uint64_t limit_volume_size;     /* bytes of a volume that is made or resized; 0: no limit */
 	bool skip_recovery_queue;       /* deleted clones free their space at once */
 	const char *realm;              /* NULL: the machine id */
 	const char *audit_log;          /* file for audit records; NULL: the log */

@@ -40,7 +40,8 @@ struct fs {
 	struct access_cache *access;
 	struct link_cache *links;
 	struct rates *rates;
-	int audit_fd;              /* -1: records go to the log */
+	int audit_fd;              /* file, or socket of the journal; -1: records go to the log */
+	bool audit_journal;
 	struct memory *memory;
 	struct last_errors *last_errors;
 	struct notifier notifier;
@@ -136,6 +137,7 @@ struct creator {
 	uint32_t uid;
 	char realm[64];
 	char request[UUID_TEXT_LEN + 1];
+	char volume[UUID_TEXT_LEN + 1]; /* where a snapshot was made, else "": clones inherit the comment, too */
 };
 void tree_parse_creator(const char *comment, struct creator *out);
 /* Bytes of a comment that people wrote: what stands before the record. */
@@ -234,8 +236,9 @@ void ctl_snapshot_set(struct req *r, const struct space *s, const char *field, c
 void ctl_walked(struct req *r, uint32_t space);
 
 /* ---- audit.c: who did what ------------------------------------------------------------- */
-int audit_open(struct fs *fs, char err[512]);
-/* The record of a control verb (r->verb) that ends with err. */
+/* The record of a control verb (r->verb), as far as it is known now. */
+void audit_fill(struct audit_record *a, struct req *r);
+/* Writes it down for the verb that ends with err. */
 void audit(struct req *r, int err);
 
 /* ---- access.c: may this caller? -------------------------------------------------------- */

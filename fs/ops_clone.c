@@ -26,6 +26,16 @@ static bool good_name(struct req *r, const char *name)
 	return false;
 }
 
+/* A clone or volume that the patterns of this mount leave out would be made and
+ * never seen: nobody could use it or remove it from here. */
+static bool shown_name(struct req *r)
+{
+	const char *why = catalog_name_hidden(&r->fs->p, r->name);
+	if (why)
+		req_refuse(r, -EACCES, "this mount would not show %s: %s", r->name, why);
+	return !why;
+}
+
 /* The volume that a path component names, if it is one of the tree. */
 static bool is_volume(struct fs *fs, const char *name)
 {
@@ -175,7 +185,7 @@ static void clone_parent_bound(struct req *r, uint32_t vol_space)
 	struct cloning *x = steal_ptr(r->getter);
 	free(r->extra);
 	r->extra = x;
-	r->step = vol_space;
+	r->step = r->verb_space = vol_space;
 	struct nfsio_call *c = req_call(r, NFSIO_ACCESS, NULL);
 	c->fh = r->fs->st.spaces[vol_space].root;
 	c->access = NFSIO_ACCESS_MODIFY | NFSIO_ACCESS_EXTEND;
@@ -188,7 +198,7 @@ static void clone_begin(struct req *r, const char *volume, const char *snap, boo
 	if (ctl_answered(r))
 		return;
 	r->verb = 1 + FS_CLONE_CREATE;
-	if (!good_name(r, r->name) || !ctl_allowed(r, FS_CLONE_CREATE))
+	if (!good_name(r, r->name) || !shown_name(r) || !ctl_allowed(r, FS_CLONE_CREATE))
 		return;
 	struct cloning *x = calloc(1, sizeof(*x));
 	if (!x) {
@@ -284,6 +294,12 @@ static void delete_looked(struct nfsio_call *c)
 		req_err(r, c->res.err);
 		return;
 	}
+	/* Asked last: the kernel sends a RELEASE after close(2) returned, and another
+	 * worker may still have it in hands. */
+	if (atomic_load(&r->fs->st.spaces[u->space].opens) > 0) {
+		req_refuse(r, -EBUSY, "files of clone %s are open on this mount", u->v.name);
+		return;
+	}
 	bool empty = c->res.eof;
 	for (uint32_t i = 0; i < c->res.nentries && empty; i++) {
 		const char *n = c->res.entries[i].name;
@@ -311,14 +327,20 @@ static bool in_list(const struct snaplist *l, const struct ontap_snapshot *s)
 
 /* A snapshot that was made in the clone. Those it was born with are its parent's
  * and older than itself; times are whole seconds, so of its first second the
- * parent's list tells (the base may be gone from there, but has its name). */
+ * record of who made it tells, or for strangers' the parent's list (the base may
+ * be gone from there, but has its name). */
 static const char *own_snapshot(const struct unclone *u, const struct snaplist *l, const struct snaplist *parents)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		const struct ontap_snapshot *s = &l->snap[i];
 		if (s->create_time < u->v.create_time || strcmp(s->name, u->v.clone_snapshot_name) == 0)
 			continue;
-		if (s->create_time > u->v.create_time || !in_list(parents, s))
+		struct creator c;
+		char here[UUID_TEXT_LEN + 1];
+		tree_parse_creator(s->comment, &c);
+		bool inherited = c.volume[0] ? strcmp(c.volume, uuid_format(&u->v.uuid, here)) != 0
+					     : in_list(parents, s);
+		if (s->create_time > u->v.create_time || !inherited)
 			return s->name;
 	}
 	return NULL;
@@ -363,10 +385,6 @@ static void delete_bound(struct req *r, uint32_t space)
 {
 	struct unclone *u = r->getter;
 	u->space = space;
-	if (atomic_load(&r->fs->st.spaces[space].opens) > 0) {
-		req_refuse(r, -EBUSY, "files of clone %s are open on this mount", u->v.name);
-		return;
-	}
 	struct ctl_msg *m = req_message(r, CTL_SNAPSHOT_LIST, &u->v.clone_parent);
 	if (!m)
 		return;
@@ -420,8 +438,14 @@ void volume_create(struct req *r)
 	if (ctl_answered(r))
 		return;
 	r->verb = 1 + FS_VOLUME_CREATE;
-	if (!good_name(r, r->name) || !ctl_allowed(r, FS_VOLUME_CREATE))
+	if (!good_name(r, r->name) || !shown_name(r) || !ctl_allowed(r, FS_VOLUME_CREATE))
 		return;
+	const struct fs_params *p = &r->fs->p;
+	if (p->limit_volume_size && p->create.size > p->limit_volume_size) {
+		req_refuse(r, -EDQUOT, "new volumes have %llu bytes (defaults.size), the limit limitVolumeSize is %llu",
+			   (unsigned long long)p->create.size, (unsigned long long)p->limit_volume_size);
+		return;
+	}
 	struct ctl_msg *m = req_message(r, CTL_VOLUME_CREATE, NULL);
 	if (!m)
 		return;

@@ -115,7 +115,8 @@ static bool near_limit(struct fs *fs, const struct space *vol)
 	if (v && v->v.snapshot_count > 0)
 		n = MAX_OF(n, (size_t)v->v.snapshot_count);
 	catalog_put(cat);
-	return n + LIMIT_SLACK >= fs->p.snapshots_per_volume;
+	/* At ONTAP's own limit, ONTAP says so: EMLINK. */
+	return fs->p.snapshots_per_volume < ONTAP_SNAPSHOTS_MAX && n + LIMIT_SLACK >= fs->p.snapshots_per_volume;
 }
 
 static void create_counted(struct req *r, struct ctl_msg *m);
@@ -168,6 +169,7 @@ static void create_send(struct req *r)
 		uuid_random(&r->note->intent.request);
 	m->request = r->request = r->note->intent.request;
 	uuid_format(&m->request, who.request);
+	uuid_format(&vol->volume, who.volume);
 	strcpy_bounded(who.realm, fs->realm, sizeof(who.realm));
 	strcpy_bounded(m->name, r->name, sizeof(m->name));
 	tree_format_creator(m->comment, sizeof(m->comment), &who);

@@ -54,10 +54,8 @@ static void stat_virtual(struct fs *fs, struct node *n, struct stat *st)
 		st->st_uid = atomic_load(&s->root_uid);
 		st->st_gid = atomic_load(&s->root_gid);
 		when = (struct timespec){.tv_sec = s->btime};
-		struct snaplist *l = n->kind == NODE_SNAPDIR ? snaplist_get(fs->ctl, &s->volume) : NULL;
-		for (size_t i = 0; l && i < l->n; i++)
-			when.tv_sec = MAX_OF(when.tv_sec, (time_t)l->snap[i].create_time);
-		snaplist_put(l);
+		if (n->kind == NODE_SNAPDIR)
+			when.tv_sec = MAX_OF(when.tv_sec, (time_t)snaplist_changed(fs->ctl, &s->volume));
 		break;
 	}
 	case NODE_SNAPOFF:
@@ -143,6 +141,8 @@ static void reply_junction(struct req *r)
 	}
 	struct node *n = found && !found->hidden_why
 		? req_make_virtual(r, r->node->space, NODE_JUNCTION, tree_offset(&found->v.uuid)) : NULL;
+	if (n) /* how deep it lies decides how the link begins */
+		atomic_store(&n->parent, atomic_load(&r->node->nodeid));
 	bool known = found != NULL;
 	catalog_put(cat);
 	if (n)

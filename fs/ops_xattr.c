@@ -19,8 +19,10 @@ struct facts {
 	struct node *node;
 	const struct space *space; /* NULL: the tree itself */
 	bool has_volume, has_snapshot;
+	bool is_clone;             /* in its parent's .clones */
 	struct ontap_volume volume;
 	struct ontap_snapshot snap;
+	char parent[ONTAP_NAME_MAX + 1]; /* of a clone */
 	char path[4096];           /* within the volume, "" its root */
 };
 
@@ -203,6 +205,13 @@ static void put_json(struct buf *b, struct fs *fs, const struct facts *f)
 			   f->volume.online ? "online" : "offline", (unsigned long long)f->volume.size,
 			   (unsigned long long)f->volume.used);
 	}
+	if (f->is_clone) {
+		buf_puts(b, ",\"clone\":{\"parent\":");
+		buf_json(b, f->parent);
+		buf_puts(b, ",\"base\":");
+		buf_json(b, f->volume.clone_snapshot_name);
+		buf_puts(b, "}");
+	}
 	if (f->has_snapshot) {
 		buf_puts(b, ",\"snapshot\":{\"name\":");
 		buf_json(b, f->snap.name);
@@ -224,7 +233,7 @@ static void put_json(struct buf *b, struct fs *fs, const struct facts *f)
 	buf_puts(b, "}");
 }
 
-enum need { NEED_NOTHING, NEED_VOLUME, NEED_COUNT, NEED_SNAPSHOT, NEED_PATH, NEED_ALL };
+enum need { NEED_NOTHING, NEED_VOLUME, NEED_CLONE, NEED_COUNT, NEED_SNAPSHOT, NEED_PATH, NEED_ALL };
 
 static void put_kind(struct buf *b, struct fs *fs, const struct facts *f)
 {
@@ -275,6 +284,18 @@ static void put_snap_expiry(struct buf *b, struct fs *fs, const struct facts *f)
 		put_time(b, f->snap.expiry_time);
 }
 
+static void put_clone_parent(struct buf *b, struct fs *fs, const struct facts *f)
+{
+	(void)fs;
+	buf_puts(b, f->parent);
+}
+
+static void put_clone_base(struct buf *b, struct fs *fs, const struct facts *f)
+{
+	(void)fs;
+	buf_puts(b, f->volume.clone_snapshot_name);
+}
+
 static const struct value {
 	const char *name;
 	enum need need;
@@ -292,6 +313,8 @@ static const struct value {
 	{"ontap.volume.size", NEED_VOLUME, put_volume_size},
 	{"ontap.volume.used", NEED_VOLUME, put_volume_used},
 	{"ontap.volume.snapshots", NEED_COUNT, put_volume_snapshots},
+	{"ontap.clone.parent", NEED_CLONE, put_clone_parent},
+	{"ontap.clone.base", NEED_CLONE, put_clone_base},
 	{"ontap.snapshot.name", NEED_SNAPSHOT, put_snap_name},
 	{"ontap.snapshot.uuid", NEED_SNAPSHOT, put_snap_uuid},
 	{"ontap.snapshot.btime", NEED_SNAPSHOT, put_snap_btime},
@@ -407,10 +430,15 @@ static void value_get(struct req *r, struct node *n, const struct value *v)
 		if (cv) {
 			g->f.volume = cv->v;
 			g->f.has_volume = true;
+			const struct catalog_volume *p = tree_clone_parent(cat, cv);
+			g->f.is_clone = p != NULL;
+			if (p)
+				strcpy_bounded(g->f.parent, p->v.name, sizeof(g->f.parent));
 		}
 		catalog_put(cat);
 	}
-	if ((v->need == NEED_VOLUME || v->need == NEED_COUNT) && !g->f.has_volume) {
+	if (((v->need == NEED_VOLUME || v->need == NEED_COUNT) && !g->f.has_volume) ||
+	    (v->need == NEED_CLONE && !g->f.is_clone)) {
 		free(g);
 		req_err(r, -ENODATA);
 	} else if ((v->need == NEED_PATH || v->need == NEED_ALL) && n->kind == NODE_FILE) {
@@ -429,7 +457,8 @@ static void value_list(struct req *r, const struct node *n)
 	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
 		enum need need = values[i].need;
 		if ((!s && need != NEED_NOTHING && need != NEED_ALL) ||
-		    (need == NEED_SNAPSHOT && !space_is_snapshot(s)))
+		    (need == NEED_SNAPSHOT && !space_is_snapshot(s)) ||
+		    (need == NEED_CLONE && !is_clone(r->fs, s)))
 			continue;
 		buf_printf(&b, "%s\n", values[i].name);
 	}

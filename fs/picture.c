@@ -99,6 +99,13 @@ static bool matches(const char *const *globs, const char *name)
 	return false;
 }
 
+const char *catalog_name_hidden(const struct fs_params *p, const char *name)
+{
+	if (p->include && *p->include && !matches(p->include, name))
+		return "no include pattern matches it";
+	return matches(p->exclude, name) ? "an exclude pattern matches it" : NULL;
+}
+
 /* semantics: which volumes the tree lists, and why it leaves one out */
 static const char *hidden_why(const struct fs_params *p, const struct ontap_volume *v)
 {
@@ -110,11 +117,7 @@ static const char *hidden_why(const struct fs_params *p, const struct ontap_volu
 		return "it is a load-sharing mirror";
 	if (v->junction[0] == '\0')
 		return "it has no junction path; mount it in the SVM's name space";
-	if (p->include && *p->include && !matches(p->include, v->name))
-		return "no include pattern matches it";
-	if (matches(p->exclude, v->name))
-		return "an exclude pattern matches it";
-	return NULL;
+	return catalog_name_hidden(p, v->name);
 }
 
 static int by_name(const void *a, const void *b)
@@ -294,13 +297,38 @@ struct watch *watch_get(struct control *c, const struct uuid *volume)
 	return w;
 }
 
+static bool same_snapshots(const struct snaplist *a, const struct snaplist *b)
+{
+	bool same = a->n == b->n;
+	for (size_t i = 0; same && i < a->n; i++)
+		same = uuid_eq(&a->snap[i].uuid, &b->snap[i].uuid) && strcmp(a->snap[i].name, b->snap[i].name) == 0;
+	return same;
+}
+
 static void list_swap(struct control *c, struct watch *w, struct snaplist *fresh)
 {
 	pthread_mutex_lock(&c->pic_lock);
 	struct snaplist *old = w->list;
 	w->list = fresh;
+	/* What went or got another name left no time behind. */
+	if (old && old->n >= fresh->n && !same_snapshots(old, fresh))
+		w->newest_s = clock_wall_ns() / NS_PER_SEC;
 	pthread_mutex_unlock(&c->pic_lock);
 	snaplist_put(old);
+}
+
+/* The time of the newest change of the directory, as far as it is known here. */
+int64_t snaplist_changed(struct control *c, const struct uuid *volume)
+{
+	pthread_mutex_lock(&c->pic_lock);
+	struct watch *w = watch_find(c, volume);
+	if (w)
+		w->used_ns = clock_now_ns();
+	int64_t t = w ? w->newest_s : 0;
+	for (size_t i = 0; w && w->list && i < w->list->n; i++)
+		t = MAX_OF(t, w->list->snap[i].create_time);
+	pthread_mutex_unlock(&c->pic_lock);
+	return t;
 }
 
 static struct snaplist *list_ref(struct snaplist *l)
@@ -363,6 +391,13 @@ static void list_fetch(struct control *c, struct watch *w)
 	ontap_snapshot_list(c->o, &w->volume, list_fetched, w);
 }
 
+/* ONTAP does not answer, or not in time: nobody waits for it where something is
+ * known, neither to open the directory nor to read it. */
+static bool list_is_late(const struct control *c, const struct watch *w, int64_t now)
+{
+	return !c->health.ok || (w->fetching && now - w->asked_ns >= LIST_PATIENCE_NS);
+}
+
 void snapshot_list(struct control *c, struct ctl_msg *m)
 {
 	struct watch *w = watch_get(c, &m->volume);
@@ -371,15 +406,17 @@ void snapshot_list(struct control *c, struct ctl_msg *m)
 		ctl_answer(m);
 		return;
 	}
-	if (w->list && !m->fresh && w->list->fetched_ns > w->changed_ns &&
-	    clock_now_ns() - w->list->fetched_ns < c->fs->p.snapshot_refresh_ns) {
+	int64_t now = clock_now_ns();
+	bool current = w->list && w->list->fetched_ns > w->changed_ns;
+	bool young = current && now - w->list->fetched_ns < c->fs->p.snapshot_refresh_ns;
+	if (!m->fresh && current && (young || list_is_late(c, w, now))) {
 		m->list = list_ref(w->list);
 		ctl_answer(m);
-		return;
+	} else {
+		m->deadline_ns = w->list && !m->fresh ? now + LIST_PATIENCE_NS : 0;
+		list_append(&w->waiters, &m->link);
 	}
-	m->deadline_ns = w->list && !m->fresh ? clock_now_ns() + LIST_PATIENCE_NS : 0;
-	list_append(&w->waiters, &m->link);
-	if (!w->fetching)
+	if ((m->fresh || !young) && !w->fetching)
 		list_fetch(c, w);
 }
 
@@ -402,8 +439,9 @@ void snapshot_find(struct control *c, struct ctl_msg *m)
 {
 	struct watch *w = watch_get(c, &m->volume);
 	/* While ONTAP is out of reach, what was known goes on. */
+	int64_t now = clock_now_ns();
 	if (w && w->list && !m->fresh && w->list->fetched_ns > w->changed_ns &&
-	    (!c->health.ok || clock_now_ns() - w->list->fetched_ns < c->fs->p.snapshot_refresh_ns)) {
+	    (now - w->list->fetched_ns < c->fs->p.snapshot_refresh_ns || list_is_late(c, w, now))) {
 		const struct ontap_snapshot *s = snaplist_find(w->list, m->name);
 		if (s) {
 			m->snap = *s;

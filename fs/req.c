@@ -307,6 +307,8 @@ static void control_answer(struct ctl_msg *m)
 	struct req *r = &w->fs->pool.reqs[w->index];
 	if (!w->fs->closing && r->fr && r->unique == m->unique && r->waiting_control) {
 		r->waiting_control = false;
+		if (m->audit.verb && !uuid_is_zero(&m->request))
+			r->request = m->request;
 		w->done(r, m);
 	}
 	snaplist_put(m->list);
@@ -344,6 +346,8 @@ struct ctl_msg *req_message(struct req *r, enum ctl_op op, const struct uuid *vo
 void req_control(struct req *r, struct ctl_msg *m, req_ctl_fn done)
 {
 	((struct ctl_wait *)m->priv)->done = done;
+	if (r->verb && m->op >= CTL_SNAPSHOT_CREATE)
+		audit_fill(&m->audit, r);
 	r->waiting_control = true;
 	control_submit(r->fs->ctl, m);
 }

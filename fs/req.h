@@ -69,6 +69,7 @@ struct req {
 	struct ontap_snapshot snap;
 	uint8_t verb;              /* 1 + enum fs_verb of a control verb: it is audited */
 	struct uuid object, request; /* for the audit record */
+	uint32_t verb_space;       /* for it: the volume meant, where `node` does not tell; 0 none */
 	void *extra;               /* malloc'ed by the operation, freed with the request */
 	void *getter;              /* the same, for a GETXATTR that walks a path */
 	void (*then)(struct req *r, uint32_t value); /* continuation of a shared step */

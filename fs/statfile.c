@@ -29,6 +29,15 @@ static void put_readme(struct fs *fs, const struct caller *who, struct buf *b)
 		   "  readlink VOLUME@latest           the newest snapshot's path, pinned\n"
 		   "  getfattr --only-values -n ontap.json VOLUME/%s/run1\n\n",
 		   fs->svm.name, fs->cluster.name, fs->p.mountpoint, sd, sd, sd, sd, sd, sd, sd, sd);
+	if (fs->p.snapdir != FS_SNAPDIR_OFF && fs->p.allow & 1u << FS_CLONE_CREATE)
+		buf_printf(b,
+			   "  ln -s VOLUME/%s/run1 exp1   clone exp1 of run1: a writable copy, at once, a link here to\n"
+			   "                                     VOLUME/.clones/exp1\n"
+			   "  ln -s ../%s/run1 VOLUME/.clones/exp1   the same from within the volume\n"
+			   "  mkdir VOLUME/.clones/exp2        a clone of what VOLUME holds now\n"
+			   "  ls VOLUME/.clones                its clones; each has .snapshots and .clones of its own\n"
+			   "  rmdir VOLUME/.clones/exp1        delete an empty clone; a full one after\n"
+			   "  setfattr -n ontap.arm -v exp1 VOLUME/.clones/exp1\n\n", sd, sd);
 	buf_puts(b,
 		 "Nothing is lost by accident: rm -rf of a volume's files does not reach its snapshots,\n"
 		 "a snapshot cannot be moved out or overwritten, and a program that walked through a\n"
@@ -36,7 +45,7 @@ static void put_readme(struct fs *fs, const struct caller *who, struct buf *b)
 		 "When something is refused, the reason in words:\n"
 		 "  getfattr --only-values -n ontap.last_error .\n\n"
 		 "\"ln snapshot name\" without -s never reaches this file system: coreutils says\n"
-		 "\"hard link not allowed for directory\".\n\n"
+		 "\"hard link not allowed for directory\". It is ln -s that makes a clone.\n\n"
 		 "Files here: status, status.json, stats (Prometheus), config, jobs, last_error.\n");
 }
 

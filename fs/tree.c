@@ -114,7 +114,8 @@ uint64_t tree_offset(const struct uuid *u)
 }
 
 /* The record stands at the very end of a comment, after what people wrote:
- *     ... {"ontapfs":{"uid":1000,"realm":"HOST","request":"UUID"}} */
+ *     ... {"ontapfs":{"uid":1000,"realm":"HOST","volume":"UUID","request":"UUID"}}
+ * `volume` stands in snapshots' comments only. */
 #define CREATOR_MARK "{\"ontapfs\":{\"uid\":"
 
 static const char *last_mark(const char *comment)
@@ -132,14 +133,21 @@ void tree_parse_creator(const char *comment, struct creator *out)
 	/* scanf would take blanks and signs, and have -18446744073709551615 be 1. */
 	if (!at || !isdigit((unsigned char)at[strlen(CREATOR_MARK)]))
 		return;
+	at += strlen(CREATOR_MARK);
 	unsigned long uid;
 	char tail[3] = "";
-	int used = 0;
+	int used = 0, more = 0;
 	struct creator c = {0};
-	if (sscanf(at + strlen(CREATOR_MARK), "%lu,\"realm\":\"%63[^\"]\",\"request\":\"%36[0-9a-f-]\"%2[}]%n",
-		   &uid, c.realm, c.request, tail, &used) != 4 ||
-	    uid > UINT32_MAX || strlen(c.request) != UUID_TEXT_LEN || strcmp(tail, "}}") != 0 ||
-	    at[strlen(CREATOR_MARK) + (size_t)used] != '\0')
+	if (sscanf(at, "%lu,\"realm\":\"%63[^\"]\",%n", &uid, c.realm, &used) != 2 || !used || uid > UINT32_MAX)
+		return;
+	at += used;
+	if (sscanf(at, "\"volume\":\"%36[0-9a-f-]\",%n", c.volume, &more) == 1) {
+		if (!more || strlen(c.volume) != UUID_TEXT_LEN)
+			return;
+		at += more;
+	}
+	if (sscanf(at, "\"request\":\"%36[0-9a-f-]\"%2[}]%n", c.request, tail, &used) != 2 ||
+	    strlen(c.request) != UUID_TEXT_LEN || strcmp(tail, "}}") != 0 || at[used] != '\0')
 		return;
 	c.uid = (uint32_t)uid;
 	c.known = true;
@@ -159,8 +167,8 @@ size_t tree_comment_text(const char *comment)
 
 void tree_format_creator(char *out, size_t len, const struct creator *c)
 {
-	snprintf(out, len, CREATOR_MARK "%u,\"realm\":\"%s\",\"request\":\"%s\"}}", c->uid, c->realm,
-		 c->request);
+	snprintf(out, len, CREATOR_MARK "%u,\"realm\":\"%s\",%s%s%s\"request\":\"%s\"}}", c->uid, c->realm,
+		 c->volume[0] ? "\"volume\":\"" : "", c->volume, c->volume[0] ? "\"," : "", c->request);
 }
 
 const struct catalog_volume *tree_clone_parent(const struct catalog *cat,

@@ -9,6 +9,8 @@
 
 /* sub of NODE_LATEST and NODE_OLDEST: where the link stands */
 enum { PLACE_SNAPDIR, PLACE_ROOT };
+/* How deep a junction may lie and still be led out of by "../". */
+#define DEPTH_MAX 1000
 
 static void entry_virtual(struct req *r, uint32_t space, uint8_t kind, uint64_t sub, double entry_s)
 {
@@ -199,6 +201,43 @@ static bool volume_place(struct fs *fs, uint64_t offset, char *out, size_t len)
 	return ok;
 }
 
+/* Directories between a junction and the root of the tree, -1: not known. A node
+ * knows the directory that it was last seen in, and the kernel keeps those as long
+ * as it uses what is below. */
+static int depth_of(struct fs *fs, const struct node *n)
+{
+	int depth = 0;
+	uint32_t space = n->space;
+	char place[1024];
+	do {
+		n = node_by_id(&fs->nodes, atomic_load(&n->parent));
+		if (!n || n->kind != NODE_FILE || n->space != space || ++depth > DEPTH_MAX)
+			return -1;
+	} while (!node_is_space_root(fs, n));
+	if (!volume_place(fs, tree_offset(&fs->st.spaces[space].volume), place, sizeof(place)))
+		return -1;
+	for (const char *p = place; (p = strchr(p, '/')); p++)
+		depth++;
+	return depth;
+}
+
+/* Relative, so that it holds wherever the tree is mounted or bound; only where the
+ * way up is not known does it lead through the mount point. */
+static void junction_link(struct req *r, const struct node *n, const char *place)
+{
+	char target[4096];
+	int depth = depth_of(r->fs, n);
+	size_t at = 0;
+	if (depth < 0)
+		at = (size_t)snprintf(target, sizeof(target), "%s/", r->fs->p.mountpoint);
+	for (int i = 0; i < depth; i++, at += 3)
+		memcpy(target + at, "../", 3);
+	if (at < sizeof(target) && strcpy_bounded(target + at, place, sizeof(target) - at))
+		req_readlink(r, target);
+	else
+		req_err(r, -ENAMETOOLONG);
+}
+
 static void newest_link(struct req *r, struct ctl_msg *m)
 {
 	struct fs *fs = r->fs;
@@ -251,12 +290,10 @@ void virtual_readlink(struct req *r, struct node *n)
 		break;
 	case NODE_JUNCTION:
 		if (volume_place(fs, n->sub, place, sizeof(place))) {
-			/* A junction may lie at any depth: only the mount point leads to the root. */
 			if (n->space)
-				snprintf(target, sizeof(target), "%s/%s", fs->p.mountpoint, place);
+				junction_link(r, n, place);
 			else
-				snprintf(target, sizeof(target), "%s", place);
-			req_readlink(r, target);
+				req_readlink(r, place);
 			return;
 		}
 		break;

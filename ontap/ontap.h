@@ -18,6 +18,7 @@
 #define ONTAP_NAME_MAX    255
 #define ONTAP_PATH_MAX    255
 #define ONTAP_COMMENT_MAX 1023
+#define ONTAP_SNAPSHOTS_MAX 1023 /* of a volume */
 #define ONTAP_ADDR_MAX    63
 #define ONTAP_SNAPSHOTS_MAX 1023 /* per volume, 9.4+ */
 

@@ -140,7 +140,7 @@ static void test_our_keys(void **state)
 		"\"snapdir\":\"visible\",\"snapdir_name\":\"snaps\",\"allow\":[\"snapshot.create\","
 		"\"snapshot.delete:gid=100\",{\"verb\":\"foreign\",\"gid\":7},{\"verb\":\"clone.create\"}],"
 		"\"admin_uids\":[1000,4294967294],\"clone_min\":\"1MiB\",\"realm\":\"site-1\","
-		"\"log_level\":\"debug\",\"lock\":\"none\",\"spin_us\":50}}",
+		"\"log_level\":\"debug\",\"lock\":\"none\"}}",
 		&c);
 	assert_int_equal(c.rest_port, 4443);
 	assert_int_equal(c.nfs_port, 0);
