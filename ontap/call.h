@@ -52,6 +52,7 @@ struct call {
 	size_t nresult;
 	char what[352]; /* infinitive, for sentences: `list the volumes` */
 
+	int deadline_ms;
 	int64_t deadline_ns;
 	int64_t due_ns; /* when step runs; INT64_MAX: waits for the exchange */
 	void (*step)(struct call *c);
@@ -63,6 +64,8 @@ struct call {
 	size_t max_reply;
 	unsigned tries;
 	call_reply_fn reply;
+	bool pending; /* a write is on its way, or its job runs */
+	bool told_pending; /* when the deadline passes then: -EINPROGRESS, do not repeat it */
 	bool unsure; /* the last write failed, but may have been carried out */
 	struct ontap_error last; /* why the last try failed, for the deadline's sentence */
 
@@ -102,6 +105,7 @@ struct ontap {
 	int version;            /* 91501 for 9.15.1; 0 not known */
 	bool old_volume_fields; /* the server lacks the later fields */
 	bool old_snapshot_fields;
+	bool old_detail_fields;
 
 	/* Completions owed to callers for whose call there was no memory. */
 	struct {

@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "fs/base/cleanup.h"
 #include "ontap/call.h"
+#include "ontap/parse.h"
 
 #define JOB_PAUSE_MIN_MS 50
 #define JOB_PAUSE_MAX_MS 1000
@@ -35,13 +35,16 @@ static void on_job(struct call *c, struct json_object *root, const struct ontap_
 		return;
 	}
 	struct json_object *job = page_instance(root);
-	const char *state = "", *message = "";
-	js_str(job, "state", &state);
-	if (strcmp(state, "success") == 0) {
+	const char *name = "", *message = "";
+	js_str(job, "state", &name);
+	enum ontap_job_state state = job_state(name);
+	if (state == ONTAP_JOB_SUCCESS) {
+		c->pending = false;
 		c->job.end(c, NULL);
 		return;
 	}
-	if (strcmp(state, "failure") == 0) {
+	if (state == ONTAP_JOB_FAILURE) {
+		c->pending = false;
 		int64_t code = 0;
 		js_str(job, "message", &message);
 		js_code(job, "code", &code);

@@ -48,7 +48,8 @@ struct call *call_new(struct ontap *o, const struct call_ops *ops, void (*fn)(vo
 	c->ops = ops;
 	c->fn = fn;
 	c->priv = priv;
-	c->deadline_ns = clock_now_ns() + o->deadline_ms * NS_PER_MS;
+	c->deadline_ms = o->deadline_ms;
+	c->deadline_ns = clock_now_ns() + c->deadline_ms * NS_PER_MS;
 	http_xfer_init(&c->x);
 	buf_init(&c->path, PATH_LEN_MAX);
 	buf_init(&c->body, BODY_LEN_MAX);
@@ -177,6 +178,7 @@ static void send_now(struct call *c)
 		left_ms = 1;
 	c->tries++;
 	c->due_ns = INT64_MAX;
+	c->pending = c->pending || c->method != HTTP_GET;
 	c->x.method = c->method;
 	c->x.path = c->path.data;
 	c->x.body = c->body.len ? c->body.data : NULL;
@@ -243,6 +245,8 @@ static void on_exchange(struct xfer *x)
 		buf_fini(&x->reply); /* a list may be large, and root has it now */
 	}
 	if (e.err != 0 && again(c, &e)) {
+		if (c->method != HTTP_GET)
+			c->pending = false; /* or it would not be sent again */
 		js_free(root);
 		atomic_fetch_add(&c->o->counters.retries, 1);
 		log_debug("try %u of %s: %s", c->tries, c->what, e.text);
@@ -250,6 +254,8 @@ static void on_exchange(struct xfer *x)
 		call_after(c, MAX_OF(call_backoff_ms(c->tries), x->retry_after_ms), send_now);
 		return;
 	}
+	if (c->method != HTTP_GET)
+		c->pending = e.err ? x->executed : x->status == 202;
 	c->unsure = e.err != 0 && c->method != HTTP_GET && x->executed;
 	if (e.err != 0)
 		c->last = e;
@@ -318,12 +324,13 @@ void ontap_free(struct ontap *o)
 
 static void end_late(struct call *c)
 {
-	int s = c->o->deadline_ms / 1000;
+	int s = c->deadline_ms / 1000;
 	const char *host = http_who(c->o->http)->host;
+	int err = c->told_pending && c->pending ? -EINPROGRESS : -ETIMEDOUT;
 	if (c->last.err)
-		call_fail(c, -ETIMEDOUT, "cannot %s within %d s: %s", c->what, s, c->last.text);
+		call_fail(c, err, "cannot %s within %d s: %s", c->what, s, c->last.text);
 	else
-		call_fail(c, -ETIMEDOUT, "cannot %s: ONTAP at %s did not finish it within %d s", c->what,
+		call_fail(c, err, "cannot %s: ONTAP at %s did not finish it within %d s", c->what,
 			  host, s);
 }
 

@@ -45,6 +45,14 @@ void rd_str(struct reader *r, const char *path, char *dst, size_t size, enum rea
 		dst[0] = '\0';
 }
 
+void rd_text(struct reader *r, const char *path, char *dst, size_t size)
+{
+	const char *text;
+	dst[0] = '\0';
+	if (got(r, path, js_str(r->rec, path, &text), OPTIONAL))
+		snprintf(dst, size, "%s", text);
+}
+
 void rd_name(struct reader *r, const char *path, char *dst, size_t size, enum reader_need need)
 {
 	if (!got(r, path, js_copy(r->rec, path, dst, size), need)) {
@@ -84,6 +92,54 @@ void rd_uuid(struct reader *r, const char *path, struct uuid *ret, enum reader_n
 void rd_time(struct reader *r, const char *path, int64_t *ret, enum reader_need need)
 {
 	got(r, path, js_time(r->rec, path, ret), need);
+}
+
+/* "PT8H35M42S", "P1DT2H", "P2W"; no years or months, which have no length. */
+static int parse_duration(const char *p, int64_t *ret)
+{
+	int64_t sum = 0;
+	bool in_time = false, any = false;
+	if (*p++ != 'P')
+		return -EINVAL;
+	for (; *p; p++) {
+		if (*p == 'T' && !in_time) {
+			in_time = true;
+			continue;
+		}
+		int64_t v = 0, unit = 0;
+		if (*p < '0' || *p > '9')
+			return -EINVAL;
+		for (; *p >= '0' && *p <= '9'; p++) {
+			v = v * 10 + (*p - '0');
+			if (v > INT32_MAX)
+				return -ERANGE;
+		}
+		if (*p == '.') /* fractions of a second: nobody's concern here */
+			do
+				p++;
+			while (*p >= '0' && *p <= '9');
+		switch (*p) {
+		case 'W': unit = in_time ? 0 : 7 * 86400; break;
+		case 'D': unit = in_time ? 0 : 86400; break;
+		case 'H': unit = in_time ? 3600 : 0; break;
+		case 'M': unit = in_time ? 60 : 0; break;
+		case 'S': unit = in_time; break;
+		default: break;
+		}
+		if (unit == 0)
+			return -EINVAL;
+		sum += v * unit;
+		any = true;
+	}
+	*ret = sum;
+	return any ? 0 : -EINVAL;
+}
+
+void rd_duration(struct reader *r, const char *path, int64_t *ret)
+{
+	const char *text;
+	if (got(r, path, js_str(r->rec, path, &text), OPTIONAL))
+		got(r, path, parse_duration(text, ret), OPTIONAL);
 }
 
 int rd_done(const struct reader *r, char why[160], void *ret, const void *row, size_t size)

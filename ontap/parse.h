@@ -23,7 +23,9 @@ enum reader_need { OPTIONAL, REQUIRED };
 void rd_init(struct reader *r, struct json_object *rec);
 /* A text up to size - 1 bytes; "" when absent. */
 void rd_str(struct reader *r, const char *path, char *dst, size_t size, enum reader_need need);
-/* The same for what becomes a path component: not empty, no '/', no control
+/* A sentence for people: cut where it does not fit. */
+void rd_text(struct reader *r, const char *path, char *dst, size_t size);
+/* A text that becomes a path component: not empty, no '/', no control
  * character, not "." or "..". */
 void rd_name(struct reader *r, const char *path, char *dst, size_t size, enum reader_need need);
 void rd_int(struct reader *r, const char *path, int64_t min, int64_t max, int64_t *ret,
@@ -32,6 +34,8 @@ void rd_u64(struct reader *r, const char *path, uint64_t *ret, enum reader_need 
 void rd_bool(struct reader *r, const char *path, bool *ret, enum reader_need need);
 void rd_uuid(struct reader *r, const char *path, struct uuid *ret, enum reader_need need);
 void rd_time(struct reader *r, const char *path, int64_t *ret, enum reader_need need);
+/* An ISO 8601 duration in seconds; untouched when absent. */
+void rd_duration(struct reader *r, const char *path, int64_t *ret);
 /* Fails the record by hand. */
 void rd_bad(struct reader *r, const char *path, const char *why);
 
@@ -50,6 +54,7 @@ int lif_parse(struct json_object *rec, struct ontap_lif *ret, char why[160]);
 int volume_details_parse(struct json_object *rec, struct ontap_volume_details *ret, char why[160]);
 int split_parse(struct json_object *rec, struct ontap_split *ret, char why[160]);
 int file_splits_parse(struct json_object *rec, struct ontap_split *ret, char why[160]);
+enum ontap_job_state job_state(const char *name);
 int job_parse(struct json_object *rec, struct ontap_job *ret, char why[160]);
 int flexcache_parse(struct json_object *rec, struct ontap_flexcache *ret, char why[160]);
 int mirror_parse(struct json_object *rec, struct ontap_mirror *ret, char why[160]);
@@ -66,6 +71,8 @@ bool volume_is_constituent(struct json_object *rec);
 int snapshot_sort(struct ontap_snapshot *s, size_t n);
 
 /* Bodies of requests. */
+/* 0, or -EINVAL for paths or a range that cannot be right. */
+int file_clone_body(struct buf *b, const struct ontap_file_clone *f);
 void snapshot_body_create(struct buf *b, const char *name, const char *comment);
 void snapshot_body_field(struct buf *b, const char *field, const char *value);
 /* New volumes of the SVM with that uuid, or of that name where it is zero. */

@@ -305,6 +305,8 @@ void ontap_volume_restore(struct ontap *o, const struct uuid *volume, const stru
 			  ontap_done_fn fn, void *priv)
 {
 	struct call *c = new_call(o, &restore_ops, "restore", volume, fn, priv);
-	if (c)
-		of(c)->snapshot = *snapshot;
+	if (!c)
+		return;
+	c->told_pending = true;
+	of(c)->snapshot = *snapshot;
 }
