@@ -23,7 +23,8 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
 
 # ---- dependencies ----------------------------------------------------------
 # pkg-config module : Debian package
-DEPS_DAEMON := fuse3:libfuse3-dev libnfs:libnfs-dev libcurl:libcurl4-openssl-dev json-c:libjson-c-dev libxxhash:libxxhash-dev
+DEPS_DAEMON := fuse3:libfuse3-dev libnfs:libnfs-dev libcurl:libcurl4-openssl-dev json-c:libjson-c-dev libxxhash:libxxhash-dev \
+               smartcols:libsmartcols-dev
 DEPS_SIM    := libmicrohttpd:libmicrohttpd-dev gnutls:libgnutls28-dev jansson:libjansson-dev sqlite3:libsqlite3-dev libbtrfsutil:libbtrfsutil-dev libtirpc:libtirpc-dev
 DEPS_TEST   := cmocka:libcmocka-dev
 include mk/deps.mk
@@ -50,7 +51,7 @@ ifneq ($(SAN),)
 SANFLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
 endif
 
-PC_DAEMON := fuse3 libnfs libcurl json-c libxxhash
+PC_DAEMON := fuse3 libnfs libcurl json-c libxxhash smartcols
 PC_SIM    := libmicrohttpd gnutls jansson sqlite3 libbtrfsutil libtirpc libxxhash
 
 # ---- sources ---------------------------------------------------------------

@@ -436,6 +436,16 @@ static void died_with_volume(uint32_t idx, void *priv)
 		fs_space_died(d->fs, idx);
 }
 
+void fs_volume_replaced(struct fs *fs, uint32_t space)
+{
+	const struct space *s = &fs->st.spaces[space];
+	uint32_t parent = uuid_is_zero(&s->clone_parent) ? 0 : space_find(&fs->spaces, &s->clone_parent, NULL);
+	fs_space_died(fs, space);
+	notify_entry(&fs->notifier, NODE_ROOT_ID, s->name);
+	if (parent)
+		notify_entry(&fs->notifier, fs_clonedir_nodeid(fs, parent), s->name);
+}
+
 uint64_t fs_snapdir_nodeid(struct fs *fs, uint32_t vol_space)
 {
 	struct node_key k = {.space = vol_space, .kind = NODE_SNAPDIR};

@@ -13,6 +13,9 @@
 #include "fs/base/log.h"
 #include "fs/control_i.h"
 
+/* A large FlexGroup takes its time; its callers are told EINPROGRESS meanwhile. */
+#define RESTORE_MS (15 * 60 * 1000)
+
 /* ---- verbs ------------------------------------------------------------------------------ */
 
 static void verb_done(struct verb *v, const struct ontap_snapshot *s, const struct ontap_error *e)
@@ -29,10 +32,10 @@ static void verb_done(struct verb *v, const struct ontap_snapshot *s, const stru
 		log_warn("%s \"%s\" failed uid=%u: %s", ctl_op_name(v->op), v->name, v->uid, e->text);
 	}
 	pthread_mutex_lock(&c->pic_lock);
-	list_remove(&v->link);
 	if (w && names && !e)
 		w->newest_s = s ? s->create_time : clock_wall_ns() / NS_PER_SEC;
 	pthread_mutex_unlock(&c->pic_lock);
+	jobs_ended(c, v, e);
 	if (s)
 		v->audit.object = s->uuid;
 	if (list_empty(&v->waiters) && v->audit.verb)
@@ -117,6 +120,18 @@ static void verb_split(const struct ontap_error *e, void *priv)
 	verb_done(v, NULL, e);
 }
 
+/* Nothing of the old content may be seen any more, whoever still waits for this;
+ * also where it is not known whether it was carried out. */
+static void verb_restored(const struct ontap_error *e, void *priv)
+{
+	struct verb *v = priv;
+	struct fs *fs = v->c->fs;
+	uint32_t space = space_find(&fs->spaces, &v->volume, NULL);
+	if (space && (!e || e->err == -EINPROGRESS || e->err == -ETIMEDOUT))
+		fs_volume_replaced(fs, space);
+	verb_done(v, NULL, e);
+}
+
 /* ---- what each verb sends ---------------------------------------------------------------- */
 
 static void send_snapshot_create(struct verb *v, const struct ctl_msg *m, const char *request)
@@ -187,6 +202,14 @@ static void send_clone_split(struct verb *v, const struct ctl_msg *m, const char
 	ontap_volume_split(v->c->o, &m->volume, verb_split, v);
 }
 
+static void send_volume_restore(struct verb *v, const struct ctl_msg *m, const char *request)
+{
+	(void)request;
+	ontap_set_deadline(v->c->o, RESTORE_MS);
+	ontap_volume_restore(v->c->o, &m->volume, &m->snapshot, verb_restored, v);
+	ontap_set_deadline(v->c->o, 0);
+}
+
 /* Everything that there is to know of a verb. Those without `send` are questions. */
 static const struct verb_kind {
 	const char *name;
@@ -206,6 +229,7 @@ static const struct verb_kind {
 	[CTL_VOLUME_CREATE] = {"volume.create", send_volume_create, true},
 	[CTL_SNAPSHOT_SET] = {"snapshot.set", send_snapshot_set, false}, /* values may differ */
 	[CTL_CLONE_SPLIT] = {"clone.split", send_clone_split, true},
+	[CTL_VOLUME_RESTORE] = {"volume.restore", send_volume_restore, true},
 };
 
 const char *ctl_op_name(enum ctl_op op)
@@ -243,25 +267,12 @@ static void verb_start(struct control *c, struct ctl_msg *m)
 	list_init(&v->waiters);
 	list_append(&v->waiters, &m->link);
 	v->started_ns = clock_now_ns();
+	v->percent = -1;
 	pthread_mutex_lock(&c->pic_lock);
 	list_append(&c->verbs, &v->link);
 	pthread_mutex_unlock(&c->pic_lock);
 	char request[UUID_TEXT_LEN + 1];
 	kinds[m->op].send(v, m, uuid_format(&m->request, request));
-}
-
-void control_jobs(struct control *c, struct buf *b)
-{
-	char u[UUID_TEXT_LEN + 1];
-	struct list *l, *tmp;
-	pthread_mutex_lock(&c->pic_lock);
-	list_for_each(l, tmp, &c->verbs) {
-		const struct verb *v = list_entry(l, struct verb, link);
-		buf_printf(b, "%.1f s  %s  %s  volume %s  uid %u\n",
-			   (double)(clock_now_ns() - v->started_ns) / 1e9, ctl_op_name(v->op), v->name,
-			   uuid_format(&v->volume, u), v->uid);
-	}
-	pthread_mutex_unlock(&c->pic_lock);
 }
 
 /* Tells waiters whose patience ended; returns the next such time, or 0. */
@@ -275,6 +286,9 @@ static int64_t verbs_expire(struct control *c, int64_t now)
 			struct ctl_msg *m = list_entry(k, struct ctl_msg, link);
 			if (m->deadline_ns <= now) {
 				list_remove(&m->link);
+				pthread_mutex_lock(&c->pic_lock);
+				v->awaited = true;
+				pthread_mutex_unlock(&c->pic_lock);
 				m->error.err = -EINPROGRESS;
 				m->request = v->audit.request;
 				snprintf(m->error.text, sizeof(m->error.text),

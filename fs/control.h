@@ -68,6 +68,7 @@ enum ctl_op {
 	CTL_VOLUME_CREATE,   /* name, comment, request, uid and gid of its root: vol */
 	CTL_SNAPSHOT_SET,    /* volume, snapshot, name (field), comment (value) */
 	CTL_CLONE_SPLIT,     /* volume, name: starts it, does not wait for its end */
+	CTL_VOLUME_RESTORE,  /* volume, snapshot, name (of the volume) */
 	CTL_NOPS
 };
 const char *ctl_op_name(enum ctl_op op);
@@ -126,7 +127,13 @@ struct control_health {
 	char text[512];          /* of the last failure */
 };
 void control_health(struct control *c, struct control_health *out);
-/* The verbs at work, a line each with age. Any thread. */
+/* The verbs at work, a line each: "AGEs PERCENT% VERB uid=UID VOLUME NAME", "-"
+ * for what is not known; and the splits of clones. Any thread. */
 void control_jobs(struct control *c, struct buf *b);
+/* Appends what is known of a verb on `name`: a snapshot of `volume`, or (NULL) a
+ * volume or clone, as JSON: {"verb","running","age"} with "percent" (-1 unknown)
+ * or, when it has ended, "errno" (0 done) and "error". False: nothing is known,
+ * or its callers have been told. Any thread. */
+bool control_verb_state(struct control *c, const struct uuid *volume, const char *name, struct buf *b);
 
 #endif

@@ -31,6 +31,18 @@ struct verb {
 	struct audit_record audit; /* of who asked first */
 	struct list waiters;      /* messages; empty: all were told EINPROGRESS */
 	int64_t started_ns;
+	int percent;              /* -1: not known */
+	bool awaited;             /* somebody was told EINPROGRESS, or asks how far it is; under pic_lock */
+};
+
+/* What became of a verb that was awaited. */
+struct ended {
+	enum ctl_op op;
+	struct uuid volume;
+	char name[ONTAP_NAME_MAX + 1];
+	int err;
+	char text[512];
+	int64_t ended_ns;
 };
 
 struct control {
@@ -50,6 +62,8 @@ struct control {
 	struct control_health health;
 
 	struct list verbs;        /* changed by the control thread, under pic_lock */
+	struct ended ended[64];   /* a ring; under pic_lock */
+	uint32_t nended;
 	/* control thread only */
 	bool undiscovered, discovering; /* after a takeover, until ONTAP answers */
 	int64_t discover_due_ns;
@@ -87,5 +101,9 @@ void snapshot_find(struct control *c, struct ctl_msg *m);
 int64_t watches_refresh(struct control *c, int64_t now);
 /* Answers those who waited long enough from the older list; next due time, or 0. */
 int64_t lists_expire(struct control *c, int64_t now);
+
+/* ---- jobs.c ---- */
+/* Takes a verb off the list, and keeps its result for those who come back to ask. */
+void jobs_ended(struct control *c, struct verb *v, const struct ontap_error *e);
 
 #endif

@@ -94,20 +94,23 @@ static void copy_params(struct fs *fs, const struct fs_params *p)
 		fs->p.verb_wait_ns = 10 * NS_PER_SEC;
 }
 
-/* Who "we" are in the record of a snapshot's creator. */
-static void set_realm(struct fs *fs)
+void fs_realm(const char *configured, char out[64])
 {
-	if (fs->p.realm && fs->p.realm[0]) {
-		strcpy_bounded(fs->realm, fs->p.realm, sizeof(fs->realm));
+	const size_t size = 64;
+	out[0] = '\0';
+	if (configured && configured[0]) {
+		strcpy_bounded(out, configured, size);
 	} else {
 		cleanup_fd int fd = open("/etc/machine-id", O_RDONLY | O_CLOEXEC);
-		ssize_t n = fd >= 0 ? read(fd, fs->realm, sizeof(fs->realm) - 1) : -1;
-		if (n <= 0 && gethostname(fs->realm, sizeof(fs->realm) - 1) < 0)
-			strcpy_bounded(fs->realm, "unknown", sizeof(fs->realm));
-		fs->realm[strcspn(fs->realm, "\n")] = '\0';
+		ssize_t n = fd >= 0 ? read(fd, out, size - 1) : -1;
+		out[n > 0 ? n : 0] = '\0';
+		if (n <= 0 && gethostname(out, size - 1) < 0)
+			strcpy_bounded(out, "unknown", size);
+		out[size - 1] = '\0';
+		out[strcspn(out, "\n")] = '\0';
 	}
 	/* It stands between quotes in the record. */
-	for (char *p = fs->realm; *p; p++)
+	for (char *p = out; *p; p++)
 		if (*p == '"' || *p == '\\' || (unsigned char)*p < ' ')
 			*p = '_';
 }
@@ -354,7 +357,7 @@ struct fs *fs_new(const struct fs_params *p, char err[512])
 	fs->end_fd = fs->audit_fd = -1;
 	list_init(&fs->replays);
 	copy_params(fs, p);
-	set_realm(fs);
+	fs_realm(fs->p.realm, fs->realm);
 	fs->started_ns = clock_wall_ns();
 	fs->born_ns = clock_now_ns();
 	r = audit_open(fs, err);

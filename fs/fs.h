@@ -22,7 +22,7 @@ enum fs_verb {
 	FS_SNAPDIR_ENABLE, FS_SNAPSHOT_RETAIN, FS_FOREIGN, FS_SNAPMIRROR_UPDATE, FS_NVERBS,
 	/* No words of `allow`: these go with another verb, or with the right to the
 	 * object. They are named in audit records. */
-	FS_CLONE_SPLIT = FS_NVERBS, FS_SNAPSHOT_SET, FS_FILE_CLONE, FS_VERB_NAMES
+	FS_CLONE_SPLIT = FS_NVERBS, FS_SNAPSHOT_SET, FS_FILE_CLONE, FS_VOLUME_RESTORE, FS_VERB_NAMES
 };
 /* "snapshot.create" and so on, indexed by enum fs_verb. */
 extern const char *const fs_verb_names[FS_VERB_NAMES];
@@ -94,5 +94,20 @@ void fs_stop(struct fs *fs);
 /* Reads the catalog again soon. Any thread. */
 void fs_refresh(struct fs *fs);
 void fs_free(struct fs *fs);
+
+/* ---- for commands that run without a mount ---- */
+
+/* Who made an object, by our record at the end of its comment. */
+struct fs_creator {
+	uint32_t uid;
+	char realm[64];
+	size_t text_len; /* bytes of the comment that people wrote */
+};
+/* False: not made through ontapfs; text_len holds all the same. */
+bool fs_creator_of(const char *comment, struct fs_creator *ret);
+/* "We" in such a record: as configured (may be NULL), else the machine id. */
+void fs_realm(const char *configured, char out[64]);
+/* Why a mount leaves this volume out: a static sentence, NULL: it shows it. */
+const char *fs_hidden_why(const struct fs_params *p, const struct ontap_volume *v);
 
 #endif

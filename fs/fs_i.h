@@ -167,6 +167,9 @@ void fs_volumes_changed(struct fs *fs, const struct catalog *old, const struct c
 void fs_snapshot_gone(struct fs *fs, const struct uuid *volume, const struct uuid *snapshot);
 /* Does a living snapshot space of that volume exist? */
 bool fs_has_snapshots(struct fs *fs, const struct uuid *volume);
+/* A volume has other content now: its nodes and those of its snapshots die, and
+ * its name leads to new ones. */
+void fs_volume_replaced(struct fs *fs, uint32_t space);
 /* The space died: all its nodes are ESTALE, its pages dropped. */
 void fs_space_died(struct fs *fs, uint32_t space);
 /* nodeid of VOLUME/.clones, 0 if the kernel has none. */
@@ -232,8 +235,22 @@ void volume_create(struct req *r);
 /* setxattr of ontap.snapshot.comment or .label: `field` as REST calls it. */
 void ctl_snapshot_set(struct req *r, const struct space *s, const char *field, const char *value,
 		      size_t len);
+/* setxattr of ontap.restore on a volume's root: "lose=N UUID", rule 6.6. */
+#define XATTR_RESTORE "ontap.restore"
+void volume_restore(struct req *r, struct node *n, const char *value, size_t len);
 /* Notes for rule 6.2 that this process looked or meddled inside a snapshot. */
 void ctl_walked(struct req *r, uint32_t space);
+
+/* ---- xattrs for the commands: xattr_list.c ------------------------------------------- */
+/* Replies to a GETXATTR: the size, ERANGE or the value. */
+void xattr_answer(struct req *r, const char *data, size_t len);
+/* ontap.snapshots.FROM: the volume's snapshots, oldest first, from the FROMth on,
+ * as many as fit into a value. */
+#define XATTR_SNAPSHOTS "ontap.snapshots."
+void xattr_snapshots(struct req *r, struct node *n, const char *from);
+/* ontap.verb.NAME of .snapshots, .clones or the root: control_verb_state. */
+#define XATTR_VERB "ontap.verb."
+void xattr_verb(struct req *r, struct node *n, const char *name);
 
 /* ---- audit.c: who did what ------------------------------------------------------------- */
 /* The record of a control verb (r->verb), as far as it is known now. */

@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
+#include <linux/limits.h>
 #include "fs/base/buf.h"
 #include "fs/base/clock.h"
 #include "fs/fs_i.h"
 
-#define VALUE_MAX 65536u
+#define VALUE_MAX XATTR_SIZE_MAX
 #define ARM_NAME  "ontap.arm"
 
 /* What a value is made of; the volume is copied, since the catalog moves on. */
@@ -333,7 +334,7 @@ struct getter {
 	struct facts f;
 };
 
-static void answer(struct req *r, const char *data, size_t len)
+void xattr_answer(struct req *r, const char *data, size_t len)
 {
 	if (r->size == 0)
 		req_xattr_size(r, len);
@@ -349,7 +350,7 @@ static void value_put(struct req *r, struct getter *g)
 	buf_init(&b, VALUE_MAX);
 	g->v->put(&b, r->fs, &g->f);
 	if (buf_ok(&b))
-		answer(r, b.data ? b.data : "", b.len);
+		xattr_answer(r, b.data ? b.data : "", b.len);
 	else
 		req_err(r, -ENOMEM);
 	buf_fini(&b);
@@ -463,7 +464,7 @@ static void value_list(struct req *r, const struct node *n)
 		buf_printf(&b, "%s\n", values[i].name);
 	}
 	buf_puts(&b, "ontap.last_error\nontap.list\n");
-	answer(r, b.data, b.len);
+	xattr_answer(r, b.data, b.len);
 	buf_fini(&b);
 }
 
@@ -473,7 +474,7 @@ static void value_last_error(struct req *r)
 	const struct caller *c = req_process(r);
 	last_error_get(r->fs->last_errors, c->uid, c->pid_ns, text, sizeof(text));
 	if (text[0])
-		answer(r, text, strlen(text));
+		xattr_answer(r, text, strlen(text));
 	else
 		req_err(r, -ENODATA);
 }
@@ -502,6 +503,14 @@ void op_getxattr(fuse_req_t fr, fuse_ino_t ino, const char *name, size_t size)
 		value_list(r, n);
 		return;
 	}
+	if (starts(name, XATTR_SNAPSHOTS)) {
+		xattr_snapshots(r, n, name + strlen(XATTR_SNAPSHOTS));
+		return;
+	}
+	if (starts(name, XATTR_VERB)) {
+		xattr_verb(r, n, name + strlen(XATTR_VERB));
+		return;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(values); i++)
 		if (strcmp(name, values[i].name) == 0) {
 			value_get(r, n, &values[i]);
@@ -515,7 +524,7 @@ void op_listxattr(fuse_req_t fr, fuse_ino_t ino, size_t size)
 	(void)ino;
 	struct req *r = op_begin(fr);
 	r->size = size;
-	answer(r, "", 0);
+	xattr_answer(r, "", 0);
 }
 
 /* setfattr -n ontap.arm -v NAME: the next rmdir of that snapshot or clone by this
@@ -558,6 +567,8 @@ void op_setxattr(fuse_req_t fr, fuse_ino_t ino, const char *name, const char *va
 		arm(r, n, value, size);
 	else if (strcmp(name, "ontap.snapshot.comment") == 0 || strcmp(name, "ontap.snapshot.label") == 0)
 		set_snapshot(r, n, name, value, size);
+	else if (strcmp(name, XATTR_RESTORE) == 0)
+		volume_restore(r, n, value, size);
 	else if (starts(name, "ontap."))
 		req_refuse(r, -EPERM, "%s is read-only here", name);
 	else if (n->kind == NODE_SNAPDIR || n->kind == NODE_CLONEDIR)

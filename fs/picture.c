@@ -107,7 +107,7 @@ const char *catalog_name_hidden(const struct fs_params *p, const char *name)
 }
 
 /* semantics: which volumes the tree lists, and why it leaves one out */
-static const char *hidden_why(const struct fs_params *p, const struct ontap_volume *v)
+const char *fs_hidden_why(const struct fs_params *p, const struct ontap_volume *v)
 {
 	if (v->is_svm_root)
 		return "it is the SVM's root volume";
@@ -137,7 +137,7 @@ struct catalog *catalog_make(struct control *c, const struct ontap_volume *v, si
 	cat->n = n;
 	for (size_t i = 0; i < n; i++) {
 		cat->vol[i].v = v[i];
-		cat->vol[i].hidden_why = hidden_why(&c->fs->p, &v[i]);
+		cat->vol[i].hidden_why = fs_hidden_why(&c->fs->p, &v[i]);
 	}
 	qsort(cat->vol, n, sizeof(cat->vol[0]), by_name);
 	return cat;

@@ -11,7 +11,7 @@ const char *const fs_verb_names[FS_VERB_NAMES] = {
 	"snapshot.create", "snapshot.delete", "snapshot.rename", "clone.create",
 	"clone.delete", "volume.create", "volume.delete", "volume.resize",
 	"snapdir.enable", "snapshot.retain", "foreign", "snapmirror.update",
-	"clone.split", "snapshot.set", "file.clone",
+	"clone.split", "snapshot.set", "file.clone", "volume.restore",
 };
 
 int tree_check_snapshot_name(const char *name)
@@ -163,6 +163,15 @@ size_t tree_comment_text(const char *comment)
 		return strlen(comment);
 	size_t n = (size_t)(at - comment);
 	return n && comment[n - 1] == ' ' ? n - 1 : n;
+}
+
+bool fs_creator_of(const char *comment, struct fs_creator *ret)
+{
+	struct creator c;
+	tree_parse_creator(comment, &c);
+	*ret = (struct fs_creator){.uid = c.uid, .text_len = tree_comment_text(comment)};
+	memcpy(ret->realm, c.realm, sizeof(ret->realm));
+	return c.known;
 }
 
 void tree_format_creator(char *out, size_t len, const struct creator *c)

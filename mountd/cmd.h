@@ -8,6 +8,11 @@ int cmd_mount(int argc, char **argv);
 int cmd_mount_helper(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_log(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
+int cmd_jobs(int argc, char **argv);
+int cmd_wait(int argc, char **argv);
 /* The daemon itself, started by the holder only. */
 int cmd_serve(int argc, char **argv);
 

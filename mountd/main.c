@@ -13,6 +13,11 @@ static const struct command {
 	{"mount", "ontapfs mount", cmd_mount},
 	{"umount", "ontapfs umount", cmd_umount},
 	{"status", "ontapfs status", cmd_status},
+	{"doctor", "ontapfs doctor", cmd_doctor},
+	{"log", "ontapfs log", cmd_log},
+	{"restore", "ontapfs restore", cmd_restore},
+	{"jobs", "ontapfs jobs", cmd_jobs},
+	{"wait", "ontapfs wait", cmd_wait},
 	{"serve", "ontapfs serve", cmd_serve},
 };
 
@@ -24,6 +29,11 @@ static const char doc[] =
 	"  mount SOURCE MOUNTPOINT   mount the tree\n"
 	"  umount MOUNTPOINT         unmount it and wait for its end\n"
 	"  status [MOUNTPOINT]       show mounts and how they are\n"
+	"  doctor CONFIG             check all that a mount needs, with the remedy for what is wrong\n"
+	"  log PATH                  list the snapshots of a volume, who made them, their clones\n"
+	"  restore PATH SNAPSHOT     take a volume back to a snapshot (admins)\n"
+	"  jobs MOUNTPOINT           show what ONTAP is at work on for a mount (root)\n"
+	"  wait PATH...              wait for a verb that said EINPROGRESS\n"
 	"\n"
 	"'ontapfs COMMAND --help' tells more about one of them, and so do ontapfs(8) and"
 	" ontapfs.json(5).";
@@ -32,8 +42,9 @@ static const char what_next[] =
 	"ontapfs shows the volumes, snapshots and clones of an ONTAP SVM as one directory tree.\n"
 	"\n"
 	"  1. Write down where the SVM is:  /etc/ontapfs/backend.json  (see ontapfs.json(5))\n"
-	"  2. Mount it:                     ontapfs mount /etc/ontapfs/backend.json /datasets\n"
-	"  3. Read the cheat sheet:         cat /datasets/.ontap/README\n"
+	"  2. Have it checked:              ontapfs doctor /etc/ontapfs/backend.json\n"
+	"  3. Mount it:                     ontapfs mount /etc/ontapfs/backend.json /datasets\n"
+	"  4. Read the cheat sheet:         cat /datasets/.ontap/README\n"
 	"\n"
 	"'ontapfs --help' lists the commands.\n";
 
