@@ -41,7 +41,7 @@ with t.own_mount("verb_wait=0.2") as (sim, gw):
     t.rest("POST", "/storage/volumes/%s/snapshots" % u, {"name": "theirs"}, sim=sim.dir)
     t.expect(errno.EINPROGRESS, os.mkdir, snaps + "theirs")
     p = wait(snaps + "theirs")
-    t.ok(p.returncode == 1 and "exist" in p.stderr, "a verb that failed: %d %s" % (p.returncode, p.stderr))
+    t.ok(p.returncode == 1 and "has that name" in p.stderr, "a verb that failed: %d %s" % (p.returncode, p.stderr))
     p = wait(snaps + "theirs")
     t.eq(p.returncode, 1, "its result is kept, too")
     t.expect(errno.EINPROGRESS, os.mkdir, gw.mnt + "/project1/.clones/exp")
