@@ -13,9 +13,6 @@
 #include "fs/base/log.h"
 #include "fs/control_i.h"
 
-/* A large FlexGroup takes its time; its callers are told EINPROGRESS meanwhile. */
-#define RESTORE_MS (15 * 60 * 1000)
-
 /* ---- verbs ------------------------------------------------------------------------------ */
 
 static void verb_done(struct verb *v, const struct ontap_snapshot *s, const struct ontap_error *e)
@@ -120,6 +117,20 @@ static void verb_split(const struct ontap_error *e, void *priv)
 	verb_done(v, NULL, e);
 }
 
+/* The caller who would take its name away may have left with EINPROGRESS. */
+static void verb_snapshot_gone(const struct ontap_error *e, void *priv)
+{
+	struct verb *v = priv;
+	struct fs *fs = v->c->fs;
+	uint32_t space = !e && list_empty(&v->waiters) ? space_find(&fs->spaces, &v->volume, &v->snapshot) : 0;
+	if (space) {
+		const struct space *s = &fs->st.spaces[space];
+		notify_entry(&fs->notifier, fs_snapdir_nodeid(fs, s->volume_space), s->name);
+		fs_space_died(fs, space);
+	}
+	verb_done(v, NULL, e);
+}
+
 /* Nothing of the old content may be seen any more, whoever still waits for this;
  * also where it is not known whether it was carried out. */
 static void verb_restored(const struct ontap_error *e, void *priv)
@@ -142,7 +153,7 @@ static void send_snapshot_create(struct verb *v, const struct ctl_msg *m, const 
 static void send_snapshot_delete(struct verb *v, const struct ctl_msg *m, const char *request)
 {
 	(void)request;
-	ontap_snapshot_delete(v->c->o, &m->volume, &m->snapshot, verb_finished, v);
+	ontap_snapshot_delete(v->c->o, &m->volume, &m->snapshot, verb_snapshot_gone, v);
 }
 
 static void send_snapshot_rename(struct verb *v, const struct ctl_msg *m, const char *request)
@@ -205,9 +216,7 @@ static void send_clone_split(struct verb *v, const struct ctl_msg *m, const char
 static void send_volume_restore(struct verb *v, const struct ctl_msg *m, const char *request)
 {
 	(void)request;
-	ontap_set_deadline(v->c->o, RESTORE_MS);
 	ontap_volume_restore(v->c->o, &m->volume, &m->snapshot, verb_restored, v);
-	ontap_set_deadline(v->c->o, 0);
 }
 
 /* Everything that there is to know of a verb. Those without `send` are questions. */

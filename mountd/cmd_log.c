@@ -202,7 +202,8 @@ static int read_by_path(const struct log_args *a, struct snaps *ret)
 	if (r == -ENODATA || r == -EOPNOTSUPP)
 		return cmd_fail("cannot list the snapshots of %s: it is in no volume of an ontapfs mount; "
 				"'ontapfs log CONFIG VOLUME' asks ONTAP itself", a->where);
-	return cmd_fail("cannot list the snapshots of %s: %s", a->where, r == -ETIMEDOUT && why[0] ? why : strerror(-r));
+	return cmd_fail("cannot list the snapshots of %s: %s", a->where,
+			r == -ETIMEDOUT && why[0] ? why : strerror(-r));
 }
 
 /* ---- printing -------------------------------------------------------------------- */

@@ -54,7 +54,7 @@ with t.own_mount("verb_wait=0.2") as (sim, gw):
     u = t.rest_snapshots(sim=sim.dir)["base"]
     t.ok(u, "it is still there")
     t.eq(wait(snaps + "base").returncode, 0, "rmdir")
-    t.eq(os.path.lexists(snaps + "base"), False, "it is gone")
+    t.wait_for(lambda: not os.path.lexists(snaps + "base"), "the name to go", 2)
     t.eq(t.read(gw.mnt + "/.ontap/jobs"), b"", "nothing is at work")
     t.eq(len(t.run(t.ONTAPFS, "jobs", gw.mnt).stdout.splitlines()), 0, "an empty table")
     for path, word in ((t.WORK + "/x", "no ontapfs mount"), (t.WORK + "/none/x", "No such file")):
