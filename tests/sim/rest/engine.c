@@ -116,7 +116,7 @@ static char *allowed(const struct resource *res, bool item)
 {
 	bool post = res->post && !item;
 
-	return sim_fmt("GET, HEAD, OPTIONS%s%s%s", post ? ", POST" : "", res->patch ? ", PATCH" : "",
+	return sim_fmt("%sOPTIONS%s%s%s", res->list ? "GET, HEAD, " : "", post ? ", POST" : "", res->patch ? ", PATCH" : "",
 	               res->del ? ", DELETE" : "");
 }
 
@@ -139,8 +139,11 @@ static void dispatch(struct req *r, const struct resource *res, bool item, struc
 		rep->allow = allowed(res, item);
 		return;
 	case V_GET:
-		engine_get(r, res, key, rep);
-		return;
+		if (res->list) {
+			engine_get(r, res, key, rep);
+			return;
+		}
+		break;
 	case V_POST:
 		if (res->post && !item) {
 			engine_write(r, res, NULL, rep);

@@ -56,7 +56,7 @@ struct resource {
 	unsigned flags;
 
 	/* Adds the records in natural order; with key only those where the key field
-	 * has this value (a record too many does no harm). */
+	 * has this value (a record too many does no harm).  NULL: nothing to read here. */
 	int (*list)(struct req *r, const char *key, struct list *out, struct fail *f);
 
 	/* Puts the F_LAZY fields into a record.  Without the lock. */

@@ -164,23 +164,40 @@ static const char *job_command(char **w)
 	return "error: want 'job delay MS', 'job stuck [COUNT]', 'job fail CODE [COUNT]' or 'job release'";
 }
 
+static const char *put_switch(const char *prefix, const char *name, bool on)
+{
+	struct model *m = fault.model;
+	AUTO_FREE char *key = sim_fmt("%s%s", prefix, name);
+	int r;
+
+	model_lock(m);
+	r = db_setting_put(m->db, key, on ? "1" : "0");
+	model_unlock(m);
+	return r < 0 ? "error: state.db cannot be written" : "ok";
+}
+
 /* account lock|unlock NAME */
 static const char *account_command(char **w)
 {
-	bool lock = w[0] && !strcmp(w[0], "lock");
+	bool lock = w[0] && !strcmp(w[0], "lock"), known;
 	struct model *m = fault.model;
-	AUTO_FREE char *key = NULL;
-	bool known;
-	int r;
 
 	if (!w[0] || !w[1] || w[2] || (!lock && strcmp(w[0], "unlock") != 0))
 		return "error: want 'account lock NAME' or 'account unlock NAME'";
-	key = sim_fmt(ACCOUNT_LOCKED "%s", w[1]);
 	model_lock(m);
 	known = db_int(m->db, 0, "SELECT count(*) FROM accounts WHERE name=?", "s", w[1]) != 0;
-	r = known ? db_setting_put(m->db, key, lock ? "1" : "0") : 0;
 	model_unlock(m);
-	return !known ? "error: there is no such account" : r < 0 ? "error: state.db cannot be written" : "ok";
+	return known ? put_switch(ACCOUNT_LOCKED, w[1], lock) : "error: there is no such account";
+}
+
+/* license add|remove NAME */
+static const char *license_command(char **w)
+{
+	bool drop = w[0] && !strcmp(w[0], "remove");
+
+	if (!w[0] || !w[1] || w[2] || (!drop && strcmp(w[0], "add") != 0))
+		return "error: want 'license add NAME' or 'license remove NAME'";
+	return put_switch(UNLICENSED, w[1], drop);
 }
 
 static const char *clear(void)
@@ -221,6 +238,8 @@ static const char *command(char *line)
 		return job_command(w + 1);
 	if (n && !strcmp(w[0], "account"))
 		return account_command(w + 1);
+	if (n && !strcmp(w[0], "license"))
+		return license_command(w + 1);
 	if (n && !strcmp(w[0], "record"))
 		return record_command(w + 1);
 	return "error: unknown command";

@@ -271,7 +271,7 @@ static int check_object(const struct checker *c, json_t *obj, const char *prefix
 
 		if (strcmp(key, "_links") == 0 || json_is_null(v)) {
 			json_object_del(obj, key);
-		} else if (fd) {
+		} else if (fd && !((fd->flags & F_TREE) && json_is_object(v))) {
 			json_t *good;
 
 			if (!(fd->flags & c->verb))
@@ -282,6 +282,8 @@ static int check_object(const struct checker *c, json_t *obj, const char *prefix
 				return bad_value(c->f, fd, path, v);
 			json_object_set_new(obj, key, good);
 		} else if (field_known(c->table, path)) {
+			/* Also below a row that stands for a tree: some of its fields have rows
+			 * of their own. */
 			if (check_value(c, v, path, depth + 1) < 0)
 				return -1;
 		} else if (c->ignore_unknown) {

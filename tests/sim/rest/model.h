@@ -35,6 +35,11 @@ static inline void model_unlock(struct model *m)
 
 /* Settings of this name and an account's: "1" while it is locked. */
 #define ACCOUNT_LOCKED "locked:"
+/* ... and of a licence: "1" while it is missing. */
+#define UNLICENSED "unlicensed:"
+
+/* Is the feature licensed?  Model locked. */
+bool license_there(struct model *m, const char *name);
 
 /* Why something was refused: HTTP status, ONTAP code, text, field at fault. */
 struct fail {

@@ -311,6 +311,9 @@ static int post_clone(struct req *r, json_t *body, json_t *args, struct fail *f)
 	static const char *const ids[] = { "nas.uid", "nas.gid" };
 	AUTO_VOLUME struct volume parent = { 0 };
 
+	if (!license_there(r->m, "flexclone"))
+		return fail_field(f, 400, E_UNSUPPORTED, "clone.is_flexclone",
+		                  "The operation is not supported: the FlexClone license is not installed.");
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
 		if (json_at(body, refused[i]))
 			return fail_field(f, 400, E_CLONE_FIELD, refused[i],
