@@ -470,6 +470,7 @@ void fs_stop(struct fs *fs)
 
 void fs_refresh(struct fs *fs)
 {
+	ontap_relogin(fs->ontap);
 	control_refresh(fs->ctl);
 }
 

@@ -91,7 +91,7 @@ int fs_serve(struct fs *fs, void (*ready)(void *priv), void *priv, char err[512]
 
 /* Asks fs_serve to drain and return. Any thread and signal handlers. */
 void fs_stop(struct fs *fs);
-/* Reads the catalog again soon. Any thread. */
+/* Reads the login and the catalog again soon. Any thread. */
 void fs_refresh(struct fs *fs);
 void fs_free(struct fs *fs);
 

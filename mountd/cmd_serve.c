@@ -130,6 +130,29 @@ static int fail(struct serve *s, int status, const char *text)
 	return status;
 }
 
+static int load_config(const struct serve *s, struct config *cfg, char err[512])
+{
+	int r = config_load(s->source, cfg, err);
+	return r == 0 && s->overrides ? config_set_list(cfg, s->overrides, err) : r;
+}
+
+/* The login of now, from wherever the configuration has it: the password was
+ * changed, or a secret renewed. On the control thread. */
+static void read_login(struct ontap *o, void *priv)
+{
+	struct config cfg = {0};
+	struct ontap_error e = {0};
+	char err[512] = "";
+	int r = load_config(priv, &cfg, err);
+	if (r == 0) {
+		struct ontap_login login = params_login(&cfg);
+		r = ontap_set_credentials(o, &login, &e);
+	}
+	if (r < 0)
+		log_warn("the login stays as it is, its new one cannot be read: %s", *err ? err : e.text);
+	config_free(&cfg);
+}
+
 /* Loads the configuration and makes the file system from it; secrets live no
  * longer than this. NULL: err says why, errno is EOPNOTSUPP when a takeover is
  * impossible for good. */
@@ -140,15 +163,15 @@ static struct fs *make_fs(struct serve *s, const struct link_setup *setup, char 
 	struct fs *fs = NULL;
 	struct buf json;
 	buf_init(&json, 1 << 20);
-	int r = config_load(s->source, &cfg, err);
-	if (r == 0 && s->overrides)
-		r = config_set_list(&cfg, s->overrides, err);
+	int r = load_config(s, &cfg, err);
 	if (r == 0)
 		r = params_fill(&cfg, &json, &params, err);
 	errno = -r;
 	if (r == 0) {
 		if (!s->verbose)
 			set_level(s, (enum log_level)cfg.log_level);
+		params.ontap.read_login = read_login;
+		params.ontap.read_login_priv = s;
 		params.fuse_fd = setup->fuse_fd;
 		params.state_fd = setup->state_fd;
 		params.takeover = setup->takeover;

@@ -147,17 +147,30 @@ static int check_driver(const struct config *c, char err[512])
 
 static int check_lifs(struct config *c, bool port_given, char err[512])
 {
-	if (!c->management_lif) {
+	if (!c->management_lifs) {
 		snprintf(err, 512, "\"managementLIF\" is missing: set it to the address of ONTAP's "
 			 "management interface");
 		return -EINVAL;
 	}
-	uint32_t port = c->rest_port;
-	if (!split_host(c->management_lif, &port)) {
-		snprintf(err, 512, "\"managementLIF\" must be a host name or an address");
-		return -EINVAL;
+	uint32_t port = 0;
+	for (size_t i = 0; c->management_lifs[i]; i++) {
+		uint32_t own = 0;
+		if (i >= CONFIG_MANAGEMENT_MAX) {
+			snprintf(err, 512, "\"managementLIF\" holds more than %d addresses", CONFIG_MANAGEMENT_MAX);
+			return -EINVAL;
+		}
+		if (!split_host(c->management_lifs[i], &own)) {
+			snprintf(err, 512, "\"managementLIF\" must be a host name or an address");
+			return -EINVAL;
+		}
+		if (own && port && own != port) {
+			snprintf(err, 512, "\"managementLIF\" names the ports %u and %u: all must have the same", port,
+				 own);
+			return -EINVAL;
+		}
+		port = own ? own : port;
 	}
-	if (!port_given)
+	if (port && !port_given)
 		c->rest_port = port;
 	for (size_t i = 0; c->data_lifs && c->data_lifs[i]; i++) {
 		uint32_t none = 0;
@@ -497,7 +510,7 @@ static int login_from_env(struct config *c, char err[512])
 	if (!user || !*user || !password || !*password) {
 		snprintf(err, 512, "there is no such file, and as a host name it needs a login: set "
 			 "ONTAPFS_USERNAME and ONTAPFS_PASSWORD, or write " CONFIG_DIR "/%.100s.json",
-			 c->management_lif);
+			 c->management_lifs[0]);
 		return -EINVAL;
 	}
 	int r = replace(&c->username, user, err);
@@ -526,7 +539,7 @@ static int read_host(struct config *c, char err[512])
 		snprintf(err, 512, "it is neither a file nor HOST[:SVM]");
 		return -EINVAL;
 	}
-	int r = replace(&c->management_lif, host, err);
+	int r = config_key_set(c, config_key_find("managementLIF"), host, err);
 	if (r == 0 && svm)
 		r = replace(&c->svm, svm, err);
 	snprintf(path, sizeof(path), CONFIG_DIR "/%s.json", host);

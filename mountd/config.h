@@ -15,6 +15,7 @@
 #include "fs/base/buf.h"
 
 #define CONFIG_LIFS_MAX 64
+#define CONFIG_MANAGEMENT_MAX 4
 
 enum config_snapdir { CONFIG_SNAPDIR_HIDDEN, CONFIG_SNAPDIR_VISIBLE, CONFIG_SNAPDIR_OFF };
 enum config_lock { CONFIG_LOCK_LOCAL, CONFIG_LOCK_NONE };
@@ -37,7 +38,7 @@ struct config {
 	/* ---- where and who ---- */
 	char *storage_driver;     /* "ontap-nas" or "ontap-nas-flexgroup" */
 	char *backend_name;
-	char *management_lif;     /* never NULL; without port, IPv6 without brackets */
+	char **management_lifs;   /* NULL terminated, one at least; without port, IPv6 without brackets */
 	char **data_lifs;         /* NULL terminated, or NULL: discover them */
 	char *svm;
 	char *username;

@@ -23,6 +23,14 @@ static int fill_lifs(const struct config *c, struct fs_params *p, char err[512])
 	return 0;
 }
 
+struct ontap_login params_login(const struct config *c)
+{
+	return (struct ontap_login){.username = c->username,
+				    .password = c->password,
+				    .client_cert_pem = c->client_cert_pem,
+				    .client_key_pem = c->client_key_pem};
+}
+
 int params_fill(const struct config *c, struct buf *json, struct fs_params *ret, char err[512])
 {
 	config_dump_json(c, json);
@@ -31,13 +39,10 @@ int params_fill(const struct config *c, struct buf *json, struct fs_params *ret,
 		return -EINVAL;
 	}
 	*ret = (struct fs_params){
-		.ontap = {.management_lif = c->management_lif,
+		.ontap = {.management_lifs = (const char *const *)c->management_lifs,
 			  .port = (uint16_t)c->rest_port,
 			  .svm = c->svm,
-			  .login = {.username = c->username,
-				    .password = c->password,
-				    .client_cert_pem = c->client_cert_pem,
-				    .client_key_pem = c->client_key_pem},
+			  .login = params_login(c),
 			  .ca_pem = c->ca_pem,
 			  .app = "ontapfs/" ONTAPFS_VERSION,
 			  .deadline_ms = (int)(c->control_timeout_ns / 1000000)},

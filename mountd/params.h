@@ -10,5 +10,7 @@
  * go into *c and *json (an initialised buffer, which gets the masked dump):
  * both must stay until fs_new returned. 0, or -EINVAL with a sentence in err. */
 int params_fill(const struct config *c, struct buf *json, struct fs_params *ret, char err[512]);
+/* Points into *c. */
+struct ontap_login params_login(const struct config *c);
 
 #endif

@@ -64,6 +64,7 @@ struct call {
 	size_t max_reply;
 	unsigned tries;
 	call_reply_fn reply;
+	bool renewed; /* the login was read again for this request */
 	bool pending; /* a write is on its way, or its job runs */
 	bool told_pending; /* when the deadline passes then: -EINPROGRESS, do not repeat it */
 	bool unsure; /* the last write failed, but may have been carried out */
@@ -95,8 +96,11 @@ struct call {
 struct ontap {
 	struct http *http;
 	struct list calls;
-	int request_timeout_ms, deadline_ms;
+	int request_timeout_ms, deadline_ms, default_deadline_ms;
 	struct ontap_counters counters;
+	void (*read_login)(struct ontap *o, void *priv);
+	void *read_login_priv;
+	_Atomic bool relogin; /* by any thread */
 
 	/* learned by discovery */
 	char svm_name[ONTAP_NAME_MAX + 1]; /* configured, or found; "" none yet */

@@ -7,8 +7,11 @@
  * must then be out: any public CA could otherwise vouch for any server.
  *
  * Secrets. The password exists here only in the Authorization header, which is
- * our memory and is wiped by http_free(), like the client key. curl gets
+ * our memory and is wiped with its login, like the client key. curl gets
  * pointers to both.
+ *
+ * Hosts. Several management LIFs lead to the same ONTAP: requests go to one until
+ * it does not answer, then to the next.
  *
  * Sending twice. When a kept connection turns out dead, curl by itself sends a
  * request again, also a POST. Every verb above is therefore safe under its own
@@ -27,6 +30,7 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/base/clock.h"
+#include "fs/base/log.h"
 
 /* Connections at once. ONTAP's web server serves few clients well and queues
  * the rest; more than this only moves the queue to the far side. */
@@ -36,13 +40,26 @@
 #define HTTP_URL_MAX 8192
 #define HTTP_PEM_MAX (1u << 20)
 
+/* Exchanges on the wire keep the login that they were sent with. */
+struct login {
+	unsigned refs;
+	struct curl_slist *headers;
+	char *user;       /* NULL: client certificate */
+	char *cert, *key;
+};
+
+struct host {
+	char *base; /* "https://host:port" */
+	char *name; /* as sentences name it */
+};
+
 struct http {
 	CURLM *multi;
-	struct curl_slist *headers;
-	char *base;     /* "https://host:port" */
-	char *host;     /* as sentences name it */
-	char *user;     /* NULL: client certificate */
-	char *ca, *cert, *key;
+	struct host host[HTTP_HOSTS_MAX];
+	unsigned nhosts, current; /* the one that answered last */
+	struct login *login;
+	char app[300]; /* a header */
+	char *ca;
 	struct error_who who;
 	struct list waiting, active;
 	int nactive;
@@ -80,10 +97,10 @@ static bool plain_text(const char *s)
 }
 
 /* Accepts a name, an IPv4 address, or an IPv6 address with or without brackets. */
-static int build_base(struct http *h, const char *lif, uint16_t port, struct ontap_error *e)
+static int build_host(struct host *h, const char *lif, uint16_t port, struct ontap_error *e)
 {
 	char host[ONTAP_NAME_MAX + 1];
-	size_t n = lif ? strlen(lif) : 0;
+	size_t n = strlen(lif);
 	bool bracketed = n > 2 && lif[0] == '[' && lif[n - 1] == ']';
 	if (bracketed) {
 		lif++;
@@ -108,25 +125,44 @@ static int build_base(struct http *h, const char *lif, uint16_t port, struct ont
 		port = 443;
 	if (asprintf(&h->base, "https://%s%s%s:%u", l, host, r, port) < 0)
 		h->base = NULL;
-	if (port == 443 ? asprintf(&h->host, "%s", host) < 0 :
-			  asprintf(&h->host, "%s%s%s:%u", l, host, r, port) < 0)
-		h->host = NULL;
-	if (h->base && h->host)
+	if (port == 443 ? asprintf(&h->name, "%s", host) < 0 :
+			  asprintf(&h->name, "%s%s%s:%u", l, host, r, port) < 0)
+		h->name = NULL;
+	if (h->base && h->name)
 		return 0;
 	error_set(e, -ENOMEM, 0, 0, "out of memory");
 	return -ENOMEM;
 }
 
-static int add_header(struct http *h, const char *line)
+static int build_hosts(struct http *h, const char *const *lifs, uint16_t port, struct ontap_error *e)
 {
-	struct curl_slist *l = curl_slist_append(h->headers, line);
-	if (!l)
+	for (; lifs && lifs[h->nhosts]; h->nhosts++) {
+		if (h->nhosts == HTTP_HOSTS_MAX) {
+			error_set(e, -EINVAL, 0, 0, "more than %d management LIFs", HTTP_HOSTS_MAX);
+			return -EINVAL;
+		}
+		int r = build_host(&h->host[h->nhosts], lifs[h->nhosts], port, e);
+		if (r < 0)
+			return r;
+	}
+	if (h->nhosts > 0)
+		return 0;
+	error_set(e, -EINVAL, 0, 0, "the management LIF is missing");
+	return -EINVAL;
+}
+
+/* ---- the login ------------------------------------------------------------ */
+
+static int add_header(struct login *l, const char *line)
+{
+	struct curl_slist *n = curl_slist_append(l->headers, line);
+	if (!n)
 		return -ENOMEM;
-	h->headers = l;
+	l->headers = n;
 	return 0;
 }
 
-static int add_auth(struct http *h, const char *user, const char *password)
+static int add_auth(struct login *l, const char *user, const char *password)
 {
 	static const char abc[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	static const char start[] = "Authorization: Basic ";
@@ -149,7 +185,7 @@ static int add_auth(struct http *h, const char *user, const char *password)
 			*w++ = i + 2 < n ? abc[v & 63] : '=';
 		}
 		*w = '\0';
-		r = add_header(h, line);
+		r = add_header(l, line);
 	}
 	wipe_free(&line);
 	wipe_free(&plain);
@@ -176,50 +212,112 @@ static int copy_pem(const char *pem, const char *what, const char *label, char *
 	return 0;
 }
 
-static int fill(struct http *h, const struct ontap_params *p, struct ontap_error *e)
+static void login_unref(struct login *l)
 {
-	int r = build_base(h, p->management_lif, p->port, e);
-	if (r < 0)
-		return r;
-	bool by_cert = p->login.client_cert_pem && *p->login.client_cert_pem;
-	bool by_password = p->login.username && *p->login.username && p->login.password;
+	if (!l || --l->refs > 0)
+		return;
+	for (struct curl_slist *n = l->headers; n; n = n->next)
+		explicit_bzero(n->data, strlen(n->data));
+	curl_slist_free_all(l->headers);
+	wipe_free(&l->cert);
+	wipe_free(&l->key);
+	free(l->user);
+	free(l);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_login(const struct login *a, const struct login *b)
+{
+	const struct curl_slist *x = a->headers, *y = b->headers;
+	for (; x && y; x = x->next, y = y->next)
+		if (strcmp(x->data, y->data) != 0)
+			return false;
+	return !x && !y && same_text(a->cert, b->cert) && same_text(a->key, b->key);
+}
+
+static int fill_login(const struct http *h, struct login *l, const struct ontap_login *p, struct ontap_error *e)
+{
+	bool by_cert = p->client_cert_pem && *p->client_cert_pem;
+	bool by_password = p->username && *p->username && p->password;
+	int r;
 	if (!by_cert && !by_password) {
 		error_set(e, -EINVAL, 0, 0,
 			  "no login for ONTAP at %s: give username and password, or a client certificate",
-			  h->host);
+			  h->host[0].name);
 		return -EINVAL;
 	}
-	if (by_cert && !(p->login.client_key_pem && *p->login.client_key_pem)) {
+	if (by_cert && !(p->client_key_pem && *p->client_key_pem)) {
 		error_set(e, -EINVAL, 0, 0, "a client certificate needs its private key");
 		return -EINVAL;
 	}
-	if ((p->login.username && !plain_text(p->login.username)) || (p->app && !plain_text(p->app)) ||
-	    (p->login.username && strchr(p->login.username, ':'))) {
+	if (p->username && (!plain_text(p->username) || strchr(p->username, ':'))) {
 		error_set(e, -EINVAL, 0, 0, "the username has a character that a login cannot carry");
 		return -EINVAL;
 	}
-	if (p->ca_pem && *p->ca_pem &&
-	    (r = copy_pem(p->ca_pem, "trusted CA certificate", "CERTIFICATE", &h->ca, e)) < 0)
-		return r;
 	if (by_cert &&
-	    ((r = copy_pem(p->login.client_cert_pem, "client certificate", "CERTIFICATE", &h->cert, e)) < 0 ||
-	     (r = copy_pem(p->login.client_key_pem, "client private key", "PRIVATE KEY", &h->key, e)) < 0))
+	    ((r = copy_pem(p->client_cert_pem, "client certificate", "CERTIFICATE", &l->cert, e)) < 0 ||
+	     (r = copy_pem(p->client_key_pem, "client private key", "PRIVATE KEY", &l->key, e)) < 0))
 		return r;
-
-	char app[300];
-	snprintf(app, sizeof(app), "X-Dot-Client-App: %s", p->app && *p->app ? p->app : "ontapfs");
 	/* With hal+json every record would bring links that nobody reads; plain
 	 * JSON keeps _links.next, which paging lives on. */
-	if (add_header(h, "Accept: application/json") < 0 ||
-	    add_header(h, "Content-Type: application/json") < 0 ||
-	    add_header(h, "Expect:") < 0 || /* no 100-continue round trip */
-	    add_header(h, app) < 0 ||
-	    (!by_cert && (add_auth(h, p->login.username, p->login.password) < 0 ||
-			  !(h->user = strdup(p->login.username))))) {
+	if (add_header(l, "Accept: application/json") < 0 ||
+	    add_header(l, "Content-Type: application/json") < 0 ||
+	    add_header(l, "Expect:") < 0 || /* no 100-continue round trip */
+	    add_header(l, h->app) < 0 ||
+	    (!by_cert && (add_auth(l, p->username, p->password) < 0 ||
+			  !(l->user = strdup(p->username))))) {
 		error_set(e, -ENOMEM, 0, 0, "out of memory");
 		return -ENOMEM;
 	}
-	h->who = (struct error_who){.host = h->host, .user = h->user};
+	return 0;
+}
+
+int http_set_login(struct http *h, const struct ontap_login *p, struct ontap_error *e)
+{
+	struct login *l = calloc(1, sizeof(*l));
+	if (!l) {
+		error_set(e, -ENOMEM, 0, 0, "out of memory");
+		return -ENOMEM;
+	}
+	l->refs = 1;
+	int r = fill_login(h, l, p, e);
+	if (r < 0 || (h->login && same_login(h->login, l))) {
+		login_unref(l);
+		return r;
+	}
+	login_unref(h->login);
+	h->login = l;
+	h->who.user = l->user;
+	return 0;
+}
+
+bool http_login_changed(const struct http *h, const struct xfer *x)
+{
+	return x->login != h->login;
+}
+
+/* ---- life ------------------------------------------------------------------ */
+
+static int fill(struct http *h, const struct ontap_params *p, struct ontap_error *e)
+{
+	int r = build_hosts(h, p->management_lifs, p->port, e);
+	if (r < 0)
+		return r;
+	h->who.host = h->host[0].name;
+	if (p->app && !plain_text(p->app)) {
+		error_set(e, -EINVAL, 0, 0, "the name of the application has a control character");
+		return -EINVAL;
+	}
+	snprintf(h->app, sizeof(h->app), "X-Dot-Client-App: %s", p->app && *p->app ? p->app : "ontapfs");
+	if (p->ca_pem && *p->ca_pem &&
+	    (r = copy_pem(p->ca_pem, "trusted CA certificate", "CERTIFICATE", &h->ca, e)) < 0)
+		return r;
+	if ((r = http_set_login(h, &p->login, e)) < 0)
+		return r;
 	h->multi = curl_multi_init();
 	if (!h->multi) {
 		error_set(e, -ENOMEM, 0, 0, "curl has no memory");
@@ -261,15 +359,12 @@ void http_free(struct http *h)
 		curl_easy_cleanup(h->idle[--h->nidle]);
 	if (h->multi)
 		curl_multi_cleanup(h->multi);
-	for (struct curl_slist *l = h->headers; l; l = l->next)
-		explicit_bzero(l->data, strlen(l->data));
-	curl_slist_free_all(h->headers);
+	login_unref(h->login);
 	wipe_free(&h->ca);
-	wipe_free(&h->cert);
-	wipe_free(&h->key);
-	free(h->base);
-	free(h->host);
-	free(h->user);
+	for (unsigned i = 0; i < HTTP_HOSTS_MAX; i++) {
+		free(h->host[i].base);
+		free(h->host[i].name);
+	}
 	free(h);
 }
 
@@ -305,7 +400,7 @@ static struct curl_blob blob_of(char *pem)
 	return (struct curl_blob){.data = pem, .len = strlen(pem), .flags = CURL_BLOB_NOCOPY};
 }
 
-static CURLcode set_trust(struct http *h, CURL *c)
+static CURLcode set_trust(struct http *h, const struct login *l, CURL *c)
 {
 	CURLcode r = CURLE_OK;
 #define SET(...)                                                               \
@@ -322,8 +417,8 @@ static CURLcode set_trust(struct http *h, CURL *c)
 		/* The blob replaces the default file but not the default directory. */
 		SET(CURLOPT_CAPATH, NULL);
 	}
-	if (h->cert) {
-		struct curl_blob cert = blob_of(h->cert), key = blob_of(h->key);
+	if (l->cert) {
+		struct curl_blob cert = blob_of(l->cert), key = blob_of(l->key);
 		SET(CURLOPT_SSLCERT_BLOB, &cert);
 		SET(CURLOPT_SSLKEY_BLOB, &key);
 	}
@@ -333,13 +428,13 @@ static CURLcode set_trust(struct http *h, CURL *c)
 static CURLcode set_request(struct http *h, struct xfer *x, CURL *c, const char *url)
 {
 	static const char *const verb[] = {"GET", "POST", "PATCH", "DELETE"};
-	CURLcode r = set_trust(h, c);
+	CURLcode r = set_trust(h, x->login, c);
 	SET(CURLOPT_URL, url);
 	SET(CURLOPT_PROTOCOLS_STR, "https");
 	SET(CURLOPT_FOLLOWLOCATION, 0L); /* a redirect could carry the login elsewhere */
 	SET(CURLOPT_PROXY, "");          /* nor does the environment choose the way */
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(CURLOPT_HTTPHEADER, h->headers);
+	SET(CURLOPT_HTTPHEADER, x->login->headers);
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_NOPROGRESS, 1L);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
@@ -371,6 +466,7 @@ void http_xfer_init(struct xfer *x)
 void http_xfer_fini(struct xfer *x)
 {
 	http_abort(x);
+	login_unref(x->login);
 	buf_fini(&x->reply);
 }
 
@@ -382,7 +478,11 @@ static int launch(struct http *h, struct xfer *x)
 		return -ENOMEM;
 	char *url = NULL;
 	CURLcode r = CURLE_OUT_OF_MEMORY;
-	if (asprintf(&url, "%s%s", h->base, x->path) >= 0) {
+	login_unref(x->login);
+	x->login = h->login;
+	x->login->refs++;
+	x->host = h->current;
+	if (asprintf(&url, "%s%s", h->host[x->host].base, x->path) >= 0) {
 		x->curl_text[0] = '\0';
 		r = set_request(h, x, c, url);
 		free(url);
@@ -422,7 +522,7 @@ int http_start(struct http *h, struct xfer *x)
 	buf_init(&x->reply, x->max_reply);
 	x->status = 0;
 	x->e = (struct ontap_error){0};
-	x->retryable = x->executed = false;
+	x->retryable = x->executed = x->moved = false;
 	x->retry_after_ms = 0;
 	x->http = h;
 	list_append(&h->waiting, &x->link);
@@ -462,15 +562,15 @@ static void tls_error(struct http *h, struct xfer *x, CURLcode code)
 		if (strstr(x->curl_text, "host name"))
 			error_set(&x->e, -EACCES, 0, 0,
 				  "the certificate of %s is for another host (%s): set managementLIF to "
-				  "its name, or trustedCACertificate to the certificate itself", h->host, why);
+				  "its name, or trustedCACertificate to the certificate itself", h->host[x->host].name, why);
 		else if (h->ca)
 			error_set(&x->e, -EACCES, 0, 0,
 				  "the certificate of %s is not the one that trustedCACertificate vouches "
-				  "for (%s)", h->host, why);
+				  "for (%s)", h->host[x->host].name, why);
 		else
 			error_set(&x->e, -EACCES, 0, 0,
 				  "the certificate of %s is not trusted (%s): set trustedCACertificate",
-				  h->host, why);
+				  h->host[x->host].name, why);
 		return;
 	case CURLE_SSL_CACERT_BADFILE:
 		if (h->ca)
@@ -486,7 +586,7 @@ static void tls_error(struct http *h, struct xfer *x, CURLcode code)
 			  "clientCertificate and clientPrivateKey are not usable together (%s)", why);
 		return;
 	default:
-		error_set(&x->e, -EACCES, 0, 0, "no TLS connection to ONTAP at %s: %s", h->host, why);
+		error_set(&x->e, -EACCES, 0, 0, "no TLS connection to ONTAP at %s: %s", h->host[x->host].name, why);
 	}
 }
 
@@ -500,7 +600,7 @@ static void connect_error(struct http *h, struct xfer *x)
 			  os == EHOSTUNREACH ? "no route to host" :
 			  os == ETIMEDOUT    ? "connection timed out" :
 			  *x->curl_text      ? x->curl_text : "connection failed";
-	error_set(&x->e, err, 0, 0, "cannot reach ONTAP at %s: %s", h->host, why);
+	error_set(&x->e, err, 0, 0, "cannot reach ONTAP at %s: %s", h->host[x->host].name, why);
 	x->retryable = true;
 }
 
@@ -515,7 +615,7 @@ static void transport_error(struct http *h, struct xfer *x, CURLcode code)
 	case CURLE_COULDNT_RESOLVE_HOST:
 		x->retryable = true;
 		error_set(&x->e, -EHOSTUNREACH, 0, 0, "cannot reach ONTAP at %s: unknown host name",
-			  h->host);
+			  h->host[x->host].name);
 		return;
 	case CURLE_COULDNT_CONNECT:
 		connect_error(h, x);
@@ -524,14 +624,14 @@ static void transport_error(struct http *h, struct xfer *x, CURLcode code)
 		x->retryable = true;
 		if (x->executed)
 			error_set(&x->e, -ETIMEDOUT, 0, 0, "ONTAP at %s did not answer within %lld ms",
-				  h->host, (long long)x->timeout_ms);
+				  h->host[x->host].name, (long long)x->timeout_ms);
 		else
 			error_set(&x->e, -ETIMEDOUT, 0, 0, "cannot reach ONTAP at %s: connection timed out",
-				  h->host);
+				  h->host[x->host].name);
 		return;
 	case CURLE_WRITE_ERROR:
 		error_set(&x->e, -EIO, 0, 0, "the answer of ONTAP at %s is larger than %zu bytes",
-			  h->host, x->max_reply);
+			  h->host[x->host].name, x->max_reply);
 		return;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CACERT_BADFILE:
@@ -556,7 +656,7 @@ static void transport_error(struct http *h, struct xfer *x, CURLcode code)
 		 * handshake, as an alert on the first read. */
 		if (strstr(x->curl_text, "alert")) {
 			error_set(&x->e, -EACCES, 0, 0, "ONTAP at %s refused the TLS connection: %s",
-				  h->host, tls_reason(x->curl_text));
+				  h->host[x->host].name, tls_reason(x->curl_text));
 			x->executed = false;
 			return;
 		}
@@ -565,13 +665,26 @@ static void transport_error(struct http *h, struct xfer *x, CURLcode code)
 	case CURLE_PARTIAL_FILE:
 		break;
 	default:
-		error_set(&x->e, -EIO, 0, 0, "no valid HTTP answer from ONTAP at %s: %s", h->host,
+		error_set(&x->e, -EIO, 0, 0, "no valid HTTP answer from ONTAP at %s: %s", h->host[x->host].name,
 			  *x->curl_text ? x->curl_text : curl_easy_strerror(code));
 		return;
 	}
 	x->retryable = true;
 	error_set(&x->e, -EHOSTUNREACH, 0, 0, "ONTAP at %s closed the connection without an answer",
-		  h->host);
+		  h->host[x->host].name);
+}
+
+/* Those that failed together move on by one host, not by one each. */
+static void next_host(struct http *h, struct xfer *x)
+{
+	if (!x->retryable || h->nhosts == 1)
+		return;
+	x->moved = true;
+	if (x->host != h->current)
+		return;
+	h->current = (h->current + 1) % h->nhosts;
+	h->who.host = h->host[h->current].name;
+	log_warn("%s: going on with %s", x->e.text, h->who.host);
 }
 
 static void finish(struct http *h, struct xfer *x, CURLcode code)
@@ -592,6 +705,7 @@ static void finish(struct http *h, struct xfer *x, CURLcode code)
 						    HTTP_RETRY_AFTER_MAX_MS : (int64_t)after_s * 1000;
 	} else {
 		transport_error(h, x, code);
+		next_host(h, x);
 	}
 	/* Health is whether ONTAP answers us, not whether it liked the request. */
 	bool healthy = code == CURLE_OK && status < 500 && status != 401 && status != 429;

@@ -1,4 +1,4 @@
-/* HTTPS exchanges with one ONTAP host. Private to ontap/; curl lives behind it.
+/* HTTPS exchanges with one ONTAP, by one or several management LIFs. Private to ontap/; curl lives behind it.
  *
  * One exchange is one request and its reply, without any retry: what may be
  * tried again is decided above, by call.c. All on the control thread, except
@@ -12,6 +12,8 @@
 #include "fs/base/buf.h"
 #include "fs/base/list.h"
 #include "ontap/error.h"
+
+#define HTTP_HOSTS_MAX 4 /* fewer than CALL_TRIES, so that one call may try them all */
 
 enum http_method { HTTP_GET, HTTP_POST, HTTP_PATCH, HTTP_DELETE };
 
@@ -31,11 +33,14 @@ struct xfer {
 	struct ontap_error e; /* err != 0: no (complete) reply; a sentence */
 	bool retryable;       /* a later try may well succeed */
 	bool executed;        /* no reply, but the server may have run it */
+	bool moved;           /* that host is silent, the next try goes to another */
 	int64_t retry_after_ms; /* what the server asked for, 0 nothing */
 
 	/* ---- private to http.c ---- */
 	struct list link; /* of waiting or active */
 	struct http *http; /* NULL: idle */
+	struct login *login; /* that it was sent with; NULL never sent */
+	unsigned host;
 	void *easy;
 	int64_t start_ns;
 	char curl_text[256];
@@ -48,6 +53,11 @@ struct http *http_new(const struct ontap_params *p, struct ontap_counters *count
 		      struct ontap_error *ret_error);
 /* No exchange may be under way. Wipes the secrets. */
 void http_free(struct http *h);
+/* For all exchanges that start from now on; the same as before changes nothing.
+ * 0, or -errno with the old one kept. */
+int http_set_login(struct http *h, const struct ontap_login *l, struct ontap_error *ret_error);
+/* Whether x was sent with another login than the one of now. */
+bool http_login_changed(const struct http *h, const struct xfer *x);
 
 void http_xfer_init(struct xfer *x);
 void http_xfer_fini(struct xfer *x);

@@ -194,7 +194,7 @@ void call_send(struct call *c, call_reply_fn reply)
 {
 	c->reply = reply;
 	c->tries = 0;
-	c->unsure = false;
+	c->unsure = c->renewed = false;
 	if (!buf_ok(&c->path) || !buf_ok(&c->body)) {
 		call_fail(c, -ENAMETOOLONG, "cannot %s: the request would be too long", c->what);
 		return;
@@ -214,6 +214,20 @@ static bool again(const struct call *c, const struct ontap_error *e)
 	if (e->code == ONTAP_CODE_TABLE_MISSING || e->code == ONTAP_CODE_RPC_REJECT)
 		return c->tries < 3;
 	return e->http_status == 502 || e->http_status == 504;
+}
+
+/* After a 401: true when there is another login by now. Once a request, so that
+ * no wrong password is tried again and again, which locks accounts. */
+static bool login_renewed(struct call *c)
+{
+	struct ontap *o = c->o;
+	if (c->renewed)
+		return false;
+	c->renewed = true;
+	c->pending = false;
+	if (!http_login_changed(o->http, &c->x) && o->read_login)
+		o->read_login(o, o->read_login_priv);
+	return http_login_changed(o->http, &c->x);
 }
 
 static void on_exchange(struct xfer *x)
@@ -236,6 +250,11 @@ static void on_exchange(struct xfer *x)
 			}
 			/* A server error without ONTAP's own reason proves nothing. */
 			x->executed = x->status >= 500 && x->status != 503 && e.code == 0;
+			if (x->status == 401 && login_renewed(c)) {
+				js_free(root);
+				call_after(c, 0, send_now);
+				return;
+			}
 		} else if (!root && x->reply.len) {
 			error_set(&e, -EIO, x->status, 0,
 				  "cannot %s: the answer of ONTAP at %s is no valid JSON: %s", c->what,
@@ -251,7 +270,9 @@ static void on_exchange(struct xfer *x)
 		atomic_fetch_add(&c->o->counters.retries, 1);
 		log_debug("try %u of %s: %s", c->tries, c->what, e.text);
 		c->last = e;
-		call_after(c, MAX_OF(call_backoff_ms(c->tries), x->retry_after_ms), send_now);
+		/* Another host is another chance at once, until all had theirs. */
+		bool now = x->moved && c->tries < HTTP_HOSTS_MAX;
+		call_after(c, now ? 0 : MAX_OF(call_backoff_ms(c->tries), x->retry_after_ms), send_now);
 		return;
 	}
 	if (c->method != HTTP_GET)
@@ -287,6 +308,9 @@ struct ontap *ontap_new(const struct ontap_params *p, struct ontap_error *ret_er
 		return NULL;
 	}
 	snprintf(o->svm_name, sizeof(o->svm_name), "%s", p->svm ? p->svm : "");
+	o->default_deadline_ms = o->deadline_ms;
+	o->read_login = p->read_login;
+	o->read_login_priv = p->read_login_priv;
 	o->http = http_new(p, &o->counters, ret_error);
 	if (!o->http) {
 		free(o);
@@ -364,6 +388,8 @@ int ontap_poll(struct ontap *o, int timeout_ms, int extra_fd)
 	int64_t next;
 	int ran = o->nnomem;
 	tell_nomem(o);
+	if (atomic_exchange(&o->relogin, false) && o->read_login)
+		o->read_login(o, o->read_login_priv);
 	ran += run_timers(o, &next);
 	int64_t wait_ms = timeout_ms < 0 ? INT_MAX : timeout_ms;
 	if (ran > 0) {
@@ -382,6 +408,42 @@ int ontap_poll(struct ontap *o, int timeout_ms, int extra_fd)
 void ontap_wakeup(struct ontap *o)
 {
 	http_wakeup(o->http);
+}
+
+int ontap_set_credentials(struct ontap *o, const struct ontap_login *l, struct ontap_error *ret_error)
+{
+	return http_set_login(o->http, l, ret_error);
+}
+
+void ontap_relogin(struct ontap *o)
+{
+	atomic_store(&o->relogin, true);
+	http_wakeup(o->http);
+}
+
+void ontap_set_deadline(struct ontap *o, int deadline_ms)
+{
+	o->deadline_ms = deadline_ms > 0 ? deadline_ms : o->default_deadline_ms;
+}
+
+static void end_cancelled(struct call *c)
+{
+	call_fail(c, -ECANCELED, "cannot %s: it was cancelled", c->what);
+}
+
+size_t ontap_cancel(struct ontap *o, const void *priv)
+{
+	size_t n = 0;
+	struct list *pos, *tmp;
+	list_for_each(pos, tmp, &o->calls) {
+		struct call *c = list_entry(pos, struct call, link);
+		if (c->priv != priv)
+			continue;
+		http_abort(&c->x);
+		call_after(c, 0, end_cancelled);
+		n++;
+	}
+	return n;
 }
 
 struct ontap_counters *ontap_counters(struct ontap *o)

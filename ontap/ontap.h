@@ -41,9 +41,9 @@ struct ontap_login {
 
 struct ontap;
 struct ontap_params {
-	/* Host name or address, brackets allowed for IPv6; or several, comma
-	 * separated: when one cannot be reached the next is taken, and kept. */
-	const char *management_lif;
+	/* Host names or addresses, brackets allowed for IPv6; NULL terminated, 1 to 4.
+	 * When one does not answer the next is taken, and kept. */
+	const char *const *management_lifs;
 	uint16_t port;              /* 0: 443 */
 	const char *svm;            /* NULL or "": the only one that the account sees */
 	struct ontap_login login;

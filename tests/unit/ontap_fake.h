@@ -61,6 +61,18 @@ const struct error_who *__wrap_http_who(const struct http *h)
 	(void)h;
 	return &fake_who;
 }
+static unsigned logins, sent_login; /* how often it changed; with which one the last request went */
+int __wrap_http_set_login(struct http *h, const struct ontap_login *l, struct ontap_error *ret_error)
+{
+	(void)h, (void)l, (void)ret_error;
+	logins++;
+	return 0;
+}
+bool __wrap_http_login_changed(const struct http *h, const struct xfer *x)
+{
+	(void)h, (void)x;
+	return sent_login != logins;
+}
 int __wrap_http_start(struct http *h, struct xfer *x)
 {
 	(void)h;
@@ -68,6 +80,8 @@ int __wrap_http_start(struct http *h, struct xfer *x)
 	x->e = (struct ontap_error){0};
 	x->retryable = x->executed = false;
 	x->retry_after_ms = 0;
+	x->moved = false;
+	sent_login = logins;
 	list_append(&pending, &x->link);
 	return 0;
 }
@@ -161,7 +175,8 @@ static void on_done(const struct ontap_error *e, void *priv)
 
 static struct ontap *begin(const char *svm, const struct step *s, size_t n)
 {
-	struct ontap_params p = {.management_lif = "10.0.0.1", .svm = svm,
+	static const char *const lifs[] = {"10.0.0.1", NULL};
+	struct ontap_params p = {.management_lifs = lifs, .svm = svm,
 				 .login = {.username = "vsadmin", .password = "x"}};
 	struct ontap_error e;
 	now_ns = 1000 * NS_PER_SEC;

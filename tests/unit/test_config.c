@@ -58,7 +58,7 @@ static void test_defaults(void **state)
 	struct config c;
 	load_ok("{" LOGIN "}", &c);
 	assert_string_equal(c.storage_driver, "ontap-nas");
-	assert_string_equal(c.management_lif, "10.0.0.1");
+	assert_string_equal(c.management_lifs[0], "10.0.0.1");
 	assert_string_equal(c.password, "s3cret");
 	assert_null(c.data_lifs);
 	assert_null(c.svm);
@@ -114,7 +114,8 @@ static void test_trident_file(void **state)
 		"\"splitOnClone\":\"false\",\"snapshotReserve\":\"5\",\"encryption\":\"false\"}}",
 		&c);
 	assert_int_equal(c.warnings, 0);
-	assert_string_equal(c.management_lif, "fd00::1");
+	assert_string_equal(c.management_lifs[0], "fd00::1");
+	assert_null(c.management_lifs[1]);
 	assert_int_equal(c.rest_port, 8443);
 	assert_string_equal(c.data_lifs[0], "10.0.0.2");
 	assert_null(c.data_lifs[1]);
@@ -180,7 +181,9 @@ static void test_refused(void **state)
 		{"{\"managementLIF\":\"a b\",\"username\":\"u\",\"password\":\"p\"}", "\"managementLIF\" must be"},
 		{"{\"managementLIF\":\"h:99999\",\"username\":\"u\",\"password\":\"p\"}", "\"managementLIF\" must be"},
 		{"{\"managementLIF\":\"https://h\",\"username\":\"u\",\"password\":\"p\"}", "\"managementLIF\" must"},
-		{"{\"managementLIF\":7}", "\"managementLIF\" must be a text"},
+		{"{\"managementLIF\":7}", "\"managementLIF\" must be a list"},
+		{"{\"managementLIF\":[\"h:1\",\"g:2\"]}", "names the ports 1 and 2"},
+		{"{\"managementLIF\":[\"a\",\"b\",\"c\",\"d\",\"e\"]}", "more than 4"},
 		{"{\"managementLIF\":\"h\"}", "no login"},
 		{"{\"managementLIF\":\"h\",\"username\":\"u\"}", "password of user u is missing"},
 		{"{\"managementLIF\":\"h\",\"credentials\":{\"name\":\"x\"}}", "Kubernetes secret"},
@@ -344,7 +347,7 @@ static void test_host(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
 		if (config_load(t[i].source, &c, err) != 0)
 			fail_msg("%s: %s", t[i].source, err);
-		assert_string_equal(c.management_lif, t[i].host);
+		assert_string_equal(c.management_lifs[0], t[i].host);
 		if (t[i].svm)
 			assert_string_equal(c.svm, t[i].svm);
 		else

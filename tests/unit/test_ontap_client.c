@@ -1,4 +1,5 @@
-/* unit-wrap: http_new http_free http_who http_start http_abort http_run http_wait http_wakeup
+/* unit-wrap: http_new http_set_login http_login_changed http_free
+ * unit-wrap: http_who http_start http_abort http_run http_wait http_wakeup
  *
  * The client above a scripted transport: which requests it makes, what it
  * retries, and how each verb finds out what happened when a reply is lost. */

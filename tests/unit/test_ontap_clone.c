@@ -1,4 +1,5 @@
-/* unit-wrap: http_new http_free http_who http_start http_abort http_run http_wait http_wakeup
+/* unit-wrap: http_new http_set_login http_login_changed http_free
+ * unit-wrap: http_who http_start http_abort http_run http_wait http_wakeup
  *
  * New volumes and changes of volumes, above a scripted transport: the requests
  * of each verb in their order, whose volume it is when a reply was lost, what
