@@ -410,6 +410,7 @@ struct died {
 
 void fs_space_died(struct fs *fs, uint32_t space)
 {
+	atomic_store(&fs->shadowed[space], 0);
 	/* Snapshots hang on the root handle of their volume. */
 	struct died d = {.fs = fs, .volume_space = space};
 	if (!space_is_snapshot(&fs->st.spaces[space]))

@@ -42,6 +42,7 @@ struct fs {
 	struct rates *rates;
 	int audit_fd;              /* file, or socket of the journal; -1: records go to the log */
 	bool audit_journal;
+	_Atomic uint8_t shadowed[STATE_SPACES_MAX]; /* by space: enum shadow, real entries behind names of ours */
 	struct memory *memory;
 	struct last_errors *last_errors;
 	struct notifier notifier;
@@ -69,6 +70,9 @@ struct fs {
 	uint64_t init_unique;      /* of the recorded INIT that is being replayed */
 	struct ev *boot_ev;        /* fs_new's own loop for the first NFS calls */
 };
+
+/* A volume's root has an entry of its own called as our directory. */
+enum shadow { SHADOW_SNAPDIR = 1, SHADOW_CLONEDIR = 2 };
 
 enum fs_end { FS_RUNNING, FS_UNMOUNTED, FS_STOPPED, FS_FAILED };
 

@@ -267,8 +267,21 @@ void ctl_snapshot_set(struct req *r, const struct space *s, const char *field, c
 		free(x);
 		return;
 	}
-	x->field = field;
+	bool expiry = strcmp(field, "expiry_time") == 0;
+	r->verb = 1 + (expiry ? FS_SNAPSHOT_RETAIN : FS_SNAPSHOT_SET);
+	r->name = s->name;
+	r->verb_space = s->volume_space;
 	memcpy(x->value, value, len);
+	if (expiry && (!len || x->value[strspn(x->value, "0123456789T:Z+-")])) {
+		free(x);
+		req_refuse(r, -EINVAL, "the value is a time as in 2030-01-31T12:00:00Z");
+		return;
+	}
+	if (expiry && !ctl_allowed(r, FS_SNAPSHOT_RETAIN)) {
+		free(x);
+		return;
+	}
+	x->field = field;
 	r->extra = x;
 	r->space = s;
 	struct ctl_msg *m = req_message(r, CTL_SNAPSHOT_FIND, &s->volume);

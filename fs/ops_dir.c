@@ -188,7 +188,14 @@ static bool off_to_cookie(const struct openstate *os, uint64_t off, uint64_t *re
 
 static bool skip_name(const struct req *r, const char *name, bool live_root)
 {
-	return strcmp(name, ".snapshot") == 0 || (live_root && tree_is_reserved(r->fs, name));
+	if (strcmp(name, ".snapshot") == 0)
+		return true; /* ONTAP's own */
+	if (!live_root || !tree_is_reserved(r->fs, name))
+		return false;
+	/* A real entry that nobody reaches here: .ontap/status tells of it. */
+	atomic_fetch_or(&r->fs->shadowed[r->node->space],
+			(uint8_t)(strcmp(name, ".clones") == 0 ? SHADOW_CLONEDIR : SHADOW_SNAPDIR));
+	return true;
 }
 
 /* False: the entry did not fit. In a live directory only what came with this

@@ -546,14 +546,22 @@ static void arm(struct req *r, struct node *n, const char *value, size_t size)
 	req_err(r, 0);
 }
 
-static void set_snapshot(struct req *r, struct node *n, const char *name, const char *value, size_t size)
+/* What can be written at the root of a snapshot, as REST calls it, or NULL. */
+static const char *snapshot_field(const char *name)
+{
+	return strcmp(name, "ontap.snapshot.comment") == 0 ? "comment"
+	     : strcmp(name, "ontap.snapshot.label") == 0   ? "snapmirror_label"
+	     : strcmp(name, "ontap.snapshot.expiry") == 0  ? "expiry_time" : NULL;
+}
+
+static void set_snapshot(struct req *r, struct node *n, const char *name, const char *field, const char *value,
+			 size_t size)
 {
 	const struct space *s = n->space ? &r->fs->st.spaces[n->space] : NULL;
 	if (!s || !space_is_snapshot(s) || (n->kind != NODE_SNAPOFF && !node_is_space_root(r->fs, n)))
 		req_refuse(r, -EPERM, "%s is set on a snapshot itself", name);
 	else
-		ctl_snapshot_set(r, s, strcmp(name, "ontap.snapshot.label") == 0 ? "snapmirror_label" : "comment",
-				 value, size);
+		ctl_snapshot_set(r, s, field, value, size);
 }
 
 void op_setxattr(fuse_req_t fr, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
@@ -565,8 +573,8 @@ void op_setxattr(fuse_req_t fr, fuse_ino_t ino, const char *name, const char *va
 		return;
 	if (strcmp(name, ARM_NAME) == 0)
 		arm(r, n, value, size);
-	else if (strcmp(name, "ontap.snapshot.comment") == 0 || strcmp(name, "ontap.snapshot.label") == 0)
-		set_snapshot(r, n, name, value, size);
+	else if (snapshot_field(name))
+		set_snapshot(r, n, name, snapshot_field(name), value, size);
 	else if (strcmp(name, XATTR_RESTORE) == 0)
 		volume_restore(r, n, value, size);
 	else if (starts(name, "ontap."))

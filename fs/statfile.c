@@ -56,6 +56,17 @@ static double age_s(int64_t ns)
 	return ns ? (double)(clock_now_ns() - ns) / 1e9 : -1;
 }
 
+/* Entries of a volume's root that cannot be reached since ours have their names. */
+static void put_shadowed(struct fs *fs, const struct ontap_volume *v, struct buf *b)
+{
+	uint32_t space = space_find(&fs->spaces, &v->uuid, NULL);
+	uint8_t what = space ? atomic_load(&fs->shadowed[space]) : 0;
+	if (what & SHADOW_SNAPDIR)
+		buf_printf(b, "  %s: an entry %s of its own is hidden by ours\n", v->name, fs->p.snapdir_name);
+	if (what & SHADOW_CLONEDIR)
+		buf_printf(b, "  %s: an entry .clones of its own is hidden by ours\n", v->name);
+}
+
 static void put_status(struct fs *fs, const struct caller *who, struct buf *b)
 {
 	(void)who;
@@ -78,12 +89,14 @@ static void put_status(struct fs *fs, const struct caller *who, struct buf *b)
 	buf_printf(b, "inodes       %u of %u\nworkers      %u\n", atomic_load(&fs->nodes.live),
 		   fs->st.max_nodes, fs->nworkers);
 	buf_printf(b, "volumes      %zu shown, %zu left out\n", shown, cat->n - shown);
-	for (size_t i = 0; i < cat->n; i++)
+	for (size_t i = 0; i < cat->n; i++) {
 		if (cat->vol[i].hidden_why)
 			buf_printf(b, "  %s: %s\n", cat->vol[i].v.name, cat->vol[i].hidden_why);
 		else if (!cat->vol[i].v.snapdir_access)
 			buf_printf(b, "  %s: snapshot directory access is off, its snapshots cannot be entered\n",
 				   cat->vol[i].v.name);
+		put_shadowed(fs, &cat->vol[i].v, b);
+	}
 	catalog_put(cat);
 }
 
