@@ -31,8 +31,8 @@ static void put_readme(struct fs *fs, const struct caller *who, struct buf *b)
 		   fs->svm.name, fs->cluster.name, fs->p.mountpoint, sd, sd, sd, sd, sd, sd, sd, sd);
 	if (fs->p.snapdir != FS_SNAPDIR_OFF && fs->p.allow & 1u << FS_CLONE_CREATE)
 		buf_printf(b,
-			   "  ln -s VOLUME/%s/run1 exp1   clone exp1 of run1: a writable copy, at once, a link here to\n"
-			   "                                     VOLUME/.clones/exp1\n"
+			   "  ln -s VOLUME/%s/run1 exp1   clone exp1 of run1: writable, made at once;\n"
+			   "                                     here a link to VOLUME/.clones/exp1\n"
 			   "  ln -s ../%s/run1 VOLUME/.clones/exp1   the same from within the volume\n"
 			   "  mkdir VOLUME/.clones/exp2        a clone of what VOLUME holds now\n"
 			   "  ls VOLUME/.clones                its clones; each has .snapshots and .clones of its own\n"
