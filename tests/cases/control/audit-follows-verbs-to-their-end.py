@@ -16,7 +16,7 @@ def records(name):
 
 with t.own_mount("verb_wait=0.2", "audit_log=" + AUDIT) as (sim, gw):
     os.chdir(gw.mnt)
-    os.mkdir("project1/.snapshots/base")
+    t.rest_snapshot_create("base", sim=sim.dir)
     t.run(t.ONTAPSIM, "ctl", sim.dir, "job", "delay", "900")
     for name, fn, args, joined in (("alone", os.mkdir, ("project1/.snapshots/alone",), False),
                                    ("joined", os.mkdir, ("project1/.snapshots/joined",), True),

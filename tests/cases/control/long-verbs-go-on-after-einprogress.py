@@ -8,7 +8,7 @@ import ontapfs_test as t
 
 with t.own_mount("verb_wait=0.2", "attr_timeout=0") as (sim, gw):
     os.chdir(gw.mnt)
-    os.mkdir("project1/.snapshots/s")
+    t.rest_snapshot_create("s", sim=sim.dir)
     t.run(t.ONTAPSIM, "ctl", sim.dir, "job", "delay", "700")
     for verb, path, fn, args, there in (
             ("snapshot.create", "project1/.snapshots/new", os.mkdir, ("project1/.snapshots/new",), True),
