@@ -357,17 +357,37 @@ static void value_put(struct req *r, struct getter *g)
 	free(g);
 }
 
+static void value_snapshot(struct req *r, struct ctl_msg *m);
+
+static void value_find(struct req *r, bool fresh)
+{
+	const struct getter *g = r->extra;
+	struct ctl_msg *m = req_message(r, CTL_SNAPSHOT_FIND, &g->f.space->volume);
+	if (!m)
+		return;
+	m->fresh = fresh;
+	strcpy_bounded(m->name, g->f.space->name, sizeof(m->name));
+	req_control(r, m, value_snapshot);
+}
+
 static void value_snapshot(struct req *r, struct ctl_msg *m)
 {
-	struct getter *g = steal_ptr(r->extra);
-	if (m->error.err || !m->found || !uuid_eq(&m->snap.uuid, &g->f.space->snapshot)) {
-		free(g);
-		req_err(r, m->error.err ? m->error.err : -ESTALE);
+	struct getter *g = r->extra;
+	if (!m->error.err && (!m->found || !uuid_eq(&m->snap.uuid, &g->f.space->snapshot))) {
+		/* The last list may be of before the name was this snapshot's. */
+		if (m->fresh)
+			req_err(r, -ESTALE);
+		else
+			value_find(r, true);
+		return;
+	}
+	if (m->error.err) {
+		req_err(r, m->error.err);
 		return;
 	}
 	g->f.snap = m->snap;
 	g->f.has_snapshot = true;
-	value_put(r, g);
+	value_put(r, steal_ptr(r->extra));
 }
 
 static void value_counted(struct req *r, struct ctl_msg *m)
@@ -393,11 +413,7 @@ static void value_ask_snapshot(struct req *r, struct getter *g)
 		return;
 	}
 	r->extra = g;
-	struct ctl_msg *m = req_message(r, CTL_SNAPSHOT_FIND, &g->f.space->volume);
-	if (!m)
-		return;
-	strcpy_bounded(m->name, g->f.space->name, sizeof(m->name));
-	req_control(r, m, value_snapshot);
+	value_find(r, false);
 }
 
 static void value_path(struct req *r, const char *path)
