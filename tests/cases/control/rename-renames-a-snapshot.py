@@ -18,6 +18,7 @@ t.eq(f.read(), b"x" * 9990, "an open file goes on")
 f.close()
 t.take("c")
 t.expect(errno.EEXIST, os.rename, t.snap("b"), t.snap("c"))
+t.ok("never replaced" in t.last_error(t.MNT), "refused here: %r" % t.last_error(t.MNT))
 for flag in (t.RENAME_NOREPLACE, t.RENAME_EXCHANGE):
     t.expect(errno.EEXIST, t.renameat2, t.snap("b"), t.snap("c"), flag)
 t.renameat2(t.snap("b"), t.snap("d"), t.RENAME_NOREPLACE)
