@@ -3,6 +3,7 @@
 ## make check-clients  Python, Go and other clients from outside against the simulator (root; package registries)
 ## make check-unit  unit tests only: no root, no mount
 ## make check-vm    on another kernel, in user-mode-linux (root, tun): its NFS client, ontapfs, cases; VM_ARGS=--all
+## make check-teeth  do the tests bite? Switches guards off one at a time, in a copy (root); TEETH_ARGS='-k arm'
 ## make check-cells  does each cell of the operation table in docs/SEMANTICS.md have a test that names it?
 ## make sanitize    check under ASan and UBSan, unit tests again under TSan
 ## make demo        a guided tour: simulator, mount, snapshots, restore (root); KEEP=1 leaves it up
@@ -85,6 +86,11 @@ check-unit: $(UNIT_BIN) $(B)/ontapsim $(SAN_PROBE)
 check-cells:
 	@tests/lint/cells.py
 
+# TEETH_ARGS go to tests/teeth/run:  make check-teeth TEETH_ARGS='-k tree-walker'
+TEETH_ARGS ?=
+check-teeth: $(B)/deps.ok
+	@tests/teeth/run --build $(B) $(TEETH_ARGS)
+
 # VM_ARGS go to tests/vm/run:  make check-vm VM_ARGS='--parts nfs -k snapshot'
 VM_ARGS ?=
 check-vm: all
@@ -98,4 +104,4 @@ sanitize:
 demo:
 	@B=$(B) KEEP=$(KEEP) tests/demo
 
-.PHONY: check check-cells check-clients check-ganesha check-unit check-vm sanitize demo
+.PHONY: check check-cells check-clients check-ganesha check-teeth check-unit check-vm sanitize demo

@@ -367,6 +367,40 @@ static void guard_tells_denials(void **state)
 	}
 }
 
+/* A LOOKUP that found a handle of that length, and a READLINK of that target. */
+static enum guard_verdict judge(int proc, uint32_t len, const char *bytes)
+{
+	uint8_t buf[256];
+	const uint32_t head[] = {1, 1, 0, 0, 0, 0, 0};
+	size_t at = 0;
+	struct guard_head h;
+	for (size_t i = 0; i < ARRAY_LEN(head); i++, at += 4)
+		put(buf + at, head[i]);
+	if (proc == NFSIO_READLINK) {
+		put(buf + at, 0);
+		at += 4;
+	}
+	put(buf + at, len);
+	at += 4;
+	memset(buf + at, 0, sizeof(buf) - at);
+	memcpy(buf + at, bytes, len);
+	at += (len + 3u) & ~3u;
+	if (proc == NFSIO_LOOKUP)
+		at += 8; /* no attributes of the object, none of the directory */
+	return guard_reply(proc, buf, at, at, &h);
+}
+
+static void guard_refuses_what_libnfs_would_copy(void **state)
+{
+	(void)state;
+	static const char bytes[72] = "any bytes";
+	assert_int_equal(judge(NFSIO_LOOKUP, 64, bytes), GUARD_OK);
+	assert_int_equal(judge(NFSIO_LOOKUP, 65, bytes), GUARD_BAD);
+	assert_int_equal(judge(NFSIO_LOOKUP, 0, bytes), GUARD_BAD);
+	assert_int_equal(judge(NFSIO_READLINK, 9, bytes), GUARD_OK);
+	assert_int_equal(judge(NFSIO_READLINK, 10, bytes), GUARD_BAD); /* with the NUL */
+}
+
 static uint64_t rnd = 88172645463325252ull;
 
 static uint32_t next_random(void)
@@ -435,6 +469,7 @@ int main(void)
 		cmocka_unit_test(procedures),
 		cmocka_unit_test(guard_takes_what_libnfs_makes),
 		cmocka_unit_test(guard_tells_denials),
+		cmocka_unit_test(guard_refuses_what_libnfs_would_copy),
 		cmocka_unit_test(guard_protects_libnfs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

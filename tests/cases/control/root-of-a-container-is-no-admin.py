@@ -28,6 +28,9 @@ with t.own_mount("verbs_per_minute=1000") as (sim, gw):
             t.ok(status != 0 and said in words, "%r in %r: exit %d, %s" % (cmd, ns, status, words))
         status, words = tool(ns, "setfattr", "-n", "ontap.snapshot.comment", "-v", "x", "project1/.snapshots/a")
         t.ok(status != 0 and said in words, "comment in %r: exit %d, %s" % (ns, status, words))
+        for name in ("config", "jobs"):
+            status, words = tool(ns, "cat", ".ontap/" + name)
+            t.ok(status != 0 and os.strerror(errno.EACCES) in words, "%s in %r: exit %d" % (name, ns, status))
     # Its own it may delete, like every user; and outside, root is the admin.
     t.eq(tool(("--user", "--map-root-user"), "sh", "-ec", "mkdir project1/.snapshots/own; rmdir project1/.snapshots/own"),
          (0, ""), "its own snapshot")

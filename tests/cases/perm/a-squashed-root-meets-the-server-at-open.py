@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""With root squashed, open and opendir refuse root what the server refuses, live and frozen; that harms nobody else."""
+"""With root squashed, open and opendir refuse root what the server refuses, live and frozen, and verbs on a volume; that harms nobody else."""
 # needs: own-mount
 import errno
 import os
@@ -15,6 +15,7 @@ with t.own_mount() as (sim, gw):
     t.write(vol + "open/f", "A's")
     os.chown(vol + "open/f", t.A, t.A)
     os.chmod(vol + "open/f", 0o600)
+    os.chmod(vol, 0o755)
     os.mkdir(vol + ".snapshots/s")
     for p in t.rest("GET", "/protocols/nfs/export-policies?fields=id", sim=sim.dir)[1]["records"]:
         rules = "/protocols/nfs/export-policies/%s/rules" % p["id"]
@@ -32,6 +33,10 @@ with t.own_mount() as (sim, gw):
             for _ in range(2):
                 t.expect(errno.EACCES, os.stat, tree + "d/f")
         t.eq(t.run_as(t.A, t.A, t.read, tree + "d/f"), b"A's", "A finds and reads it in " + tree)
+
+    # The kernel lets root do all; a verb on the volume needs the server's word, too.
+    t.expect(errno.EACCES, os.mkdir, vol + ".snapshots/n")
+    t.expect(errno.EACCES, os.mkdir, vol + ".clones/n")
 
     def remove_open():
         with open(vol + "d/f", "rb") as f:

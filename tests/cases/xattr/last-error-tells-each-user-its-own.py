@@ -7,7 +7,7 @@ import ontapfs_test as t
 vol = t.MNT + "/project1"
 t.expect(errno.EINVAL, t.run_as, t.A, t.A, os.mkdir, vol + "/.snapshots/-bad")
 a = t.run_as(t.A, t.A, t.last_error, vol)
-t.ok("-bad" in a or "name" in a.lower(), "it tells why: %r" % a)
+t.ok("name" in a.lower(), "it tells why: %r" % a)
 t.ok("\n" not in a.strip() and len(a) < 1000, "one sentence")
 
 
@@ -19,6 +19,6 @@ def of_c():
         return ""
 
 
-t.ok("-bad" not in t.run_as(t.C, t.C, of_c), "another user does not see it")
+t.ok(a.strip() not in t.run_as(t.C, t.C, of_c), "another user does not see it")
 f = t.run_as(t.A, t.A, t.read, t.MNT + "/.ontap/last_error").decode()
 t.ok(a.strip() in f, ".ontap/last_error tells the same: %r" % f)
