@@ -107,14 +107,20 @@ static const struct {
 	{1638590, EBUSY},    /* from before the conversion to FlexGroup */
 	{1638600, ENOENT},   /* snapshot not found */
 	{1703945, EBUSY},    /* export policy in use */
+	{1703947, EPERM},    /* the default export policy */
 	{1703953, EBUSY},
 	{1703954, ENOENT},   /* export policy not found */
 	{1704070, EEXIST},   /* export rule exists */
 	{2621462, ENOENT},   /* SVM not found */
 	{2621706, EINVAL},   /* SVM name and uuid disagree */
 	{2621707, EINVAL},   /* no SVM given */
+	{5242881, EROFS},    /* qtree on a read-only volume */
 	{5242886, EIO},      /* qtree create failed */
+	{5242894, EPERM},    /* the default qtree */
+	{6488109, EOPNOTSUPP}, /* files of a FlexCache */
 	{6488118, EEXIST},   /* file exists */
+	{6619637, EEXIST},   /* SnapMirror relationship exists */
+	{6619715, EAGAIN},   /* it is being modified */
 	{6684674, ENOENT},   /* file not found */
 	{6691623, EACCES},   /* user not authorized */
 	{8585320, EIO},      /* internal table missing, passes by itself */
@@ -126,15 +132,34 @@ static const struct {
 	{13107256, EOPNOTSUPP}, /* FlexGroup only */
 	{13107326, EINVAL},  /* FlexGroup too big */
 	{13107341, ENOSPC},  /* no suitable aggregates */
+	{13107404, EINVAL},  /* size together with other ways to grow */
 	{13107405, EBUSY},   /* create of that name under way */
+	{13109187, EINVAL},
 	{13172837, EROFS},   /* SVM locked for migration */
+	{13303808, EBUSY},   /* transfer under way */
+	{13303812, EBUSY},
+	{13303822, EAGAIN},  /* relationship is being modified */
+	{13303844, EIO},     /* update failed */
+	{13303852, EINVAL},  /* bad SnapMirror path */
 	{13565952, EIO},     /* file clone did not start */
 	{13565983, EPERM},   /* owner 0 on a clone */
+	{13565988, EINVAL},  /* backup together with a range */
 	{13565998, EOPNOTSUPP}, /* autodelete on a FlexGroup */
 	{65539432, EAGAIN},  /* keystore not ready */
 	{65539433, EAGAIN},
+	{66846731, EIO},     /* FlexCache delete failed */
+	{66846735, EACCES},  /* SVMs or clusters are not peers */
 	{66846758, EPERM},   /* not for a FlexCache or its origin */
+	{66846762, ESTALE},  /* origin offline */
+	{66846767, ENOENT},  /* origin not found */
+	{66846768, EEXIST},  /* FlexCache exists */
 	{66846772, EPERM},
+	{66846876, EACCES},  /* SVMs are not peers */
+	{66846879, ENOENT},  /* not a FlexCache */
+	{66846922, ENOENT},
+	{66846928, ENOENT},
+	{66846943, ENOENT},  /* prepopulate: no such directory */
+	{66846947, EBUSY},   /* prepopulate under way */
 	{66847172, EBUSY},   /* FlexCache still mounted */
 	{92405873, EOPNOTSUPP}, /* object store volume */
 };
@@ -205,6 +230,8 @@ static const struct {
 	{"licens", EOPNOTSUPP}, /* FlexClone without its licence */
 	{"not supported", EOPNOTSUPP},
 	{"snapmirror relationship", EBUSY},
+	{"already exists", EEXIST},
+	{"split load", EBUSY}, /* as many file clones as a node takes */
 	{"no space", ENOSPC},
 	{"not enough space", ENOSPC},
 	{"insufficient space", ENOSPC},

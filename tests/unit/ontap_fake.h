@@ -25,7 +25,7 @@
 
 /* ---- the transport ------------------------------------------------------ */
 
-enum fate { REPLY, REFUSED, LOST, TLS, SILENT };
+enum fate { REPLY, REFUSED, LOST, TLS, SILENT, MOVED /* refused, another host is next */ };
 
 /* One expected request and what becomes of it. */
 struct step {
@@ -35,6 +35,7 @@ struct step {
 	const char *body;
 	enum fate fate;
 	const char *sent; /* must be part of the request's body, or NULL */
+	int64_t retry_after_ms;
 };
 
 static const struct step *script;
@@ -121,6 +122,9 @@ int __wrap_http_run(struct http *h)
 	at++;
 	list_remove(&x->link);
 	switch (s->fate) {
+	case MOVED:
+		x->moved = true;
+		/* fall through */
 	case REFUSED:
 		error_set(&x->e, -ECONNREFUSED, 0, 0, "cannot reach ONTAP at 10.0.0.1: connection refused");
 		x->retryable = true;
@@ -135,6 +139,7 @@ int __wrap_http_run(struct http *h)
 	default:
 		x->status = s->status;
 		x->retryable = s->status == 429 || s->status == 503;
+		x->retry_after_ms = s->retry_after_ms;
 		buf_fini(&x->reply);
 		buf_init(&x->reply, x->max_reply);
 		if (s->body)
@@ -173,10 +178,13 @@ static void on_done(const struct ontap_error *e, void *priv)
 	note(e, 0);
 }
 
+static void (*fake_read_login)(struct ontap *o, void *priv);
+
 static struct ontap *begin(const char *svm, const struct step *s, size_t n)
 {
 	static const char *const lifs[] = {"10.0.0.1", NULL};
 	struct ontap_params p = {.management_lifs = lifs, .svm = svm,
+				 .read_login = fake_read_login,
 				 .login = {.username = "vsadmin", .password = "x"}};
 	struct ontap_error e;
 	now_ns = 1000 * NS_PER_SEC;
