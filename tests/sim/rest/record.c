@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int fd = -1;
@@ -26,6 +28,7 @@ void record_exchange(const char *method, const char *uri, const char *accept, js
 {
 	AUTO_JSON json_t *line = NULL;
 	AUTO_FREE char *text = NULL;
+	AUTO_FREE char *whole = NULL;
 
 	pthread_mutex_lock(&lock);
 	if (fd >= 0) {
@@ -33,7 +36,9 @@ void record_exchange(const char *method, const char *uri, const char *accept, js
 		                 "accept", accept, "body", body, "status", rep->status, "location",
 		                 rep->location, "reply", rep->body);
 		text = line ? json_dumps(line, JSON_COMPACT) : NULL;
-		if (!text || dprintf(fd, "%s\n", text) < 0)
+		whole = text ? sim_fmt("%s\n", text) : NULL;
+		/* One write: simulators may share a file. */
+		if (!whole || write(fd, whole, strlen(whole)) != (ssize_t)strlen(whole))
 			sim_log("cannot record %s %s", method, uri);
 	}
 	pthread_mutex_unlock(&lock);

@@ -406,6 +406,8 @@ int simrest_serve(const char *dir)
 	}
 	if (jobs_start(&m) < 0)
 		return tell_ready("the job worker does not start");
+	if (getenv("ONTAPSIM_RECORD") && record_to(getenv("ONTAPSIM_RECORD")) < 0)
+		return tell_ready("the file of ONTAPSIM_RECORD cannot be written");
 	if (ctl_start(&m) < 0)
 		return tell_ready("the control socket cannot be made");
 	pthread_mutex_lock(&http.lock);
