@@ -19,7 +19,7 @@ from simrest import Rest  # noqa: E402
 
 FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "requests.jsonl")
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
-NUMBER = re.compile(r"(?<=/)\d+(?=[/?]|$)")
+POLICY, RULE = re.compile(r"(?<=/export-policies/)\d+"), re.compile(r"(?<=/rules/)\d+")
 HOLE = re.compile(r"\{(\d+):([^}]+)\}")
 
 
@@ -45,14 +45,20 @@ def at(reply, path):
     return reply
 
 
+def put_holes(text, known):
+    """What an earlier reply gave becomes a reference to it."""
+    text = UUID.sub(lambda m: known.get(m.group(), m.group()), text)
+    text = RULE.sub(lambda m: known.get(("index", int(m.group())), m.group()), text)
+    return POLICY.sub(lambda m: known.get(("id", int(m.group())), m.group()), text)
+
+
 def learn(record):
     known, seen, out = {}, set(), []
     for text in open(record, encoding="utf-8"):
         x = json.loads(text)
-        where = lambda m: known.get(m.group(), m.group())  # noqa: E731
-        line = {"method": x["method"], "uri": NUMBER.sub(where, UUID.sub(where, x["uri"])), "status": x["status"]}
+        line = {"method": x["method"], "uri": put_holes(x["uri"], known), "status": x["status"]}
         if x.get("body"):
-            line["body"] = json.loads(UUID.sub(where, json.dumps(x["body"])))
+            line["body"] = json.loads(put_holes(json.dumps(x["body"]), known))
         reply = x.get("reply", {})
         if line["uri"].startswith("/api/cluster/jobs/"):
             if reply["state"] not in ("success", "failure"):
@@ -67,8 +73,11 @@ def learn(record):
             continue
         seen.add(key)
         for path, value in leaves(reply):
-            if path.split(".")[-1] in ("uuid", "id", "index"):
-                known.setdefault(str(value), "{%d:%s}" % (len(out), path))
+            name = path.split(".")[-1]
+            if name in ("id", "index"):
+                known[name, value] = "{%d:%s}" % (len(out), path)
+            elif name == "uuid":
+                known.setdefault(value, "{%d:%s}" % (len(out), path))
         out.append(line)
     with open(FILE, "w", encoding="utf-8") as f:
         f.writelines(json.dumps(line) + "\n" for line in out)

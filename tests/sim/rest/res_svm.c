@@ -223,7 +223,7 @@ static const struct field aggregate_fields[] = {
 	{ "space.footprint", F_STD, T_SIZE },
 	{ "space.efficiency", F_TREE, T_ANY },
 	{ "space.cloud_storage", F_TREE, T_ANY },
-	{ "volume_count", F_STD, T_INT },
+	{ "volume-count", F_STD, T_INT },
 	{ "cloud_storage", F_TREE, T_ANY },
 	{ "data_encryption", F_TREE, T_ANY },
 	{ "snaplock_type", F_STD, T_STR },
@@ -254,7 +254,7 @@ static int list_aggregates(struct req *r, const char *key, struct list *out, str
 		        db_col_text(s, 0), "name", db_col_text(s, 1), "state", "online", "block_storage",
 		        "primary", "disk_type", "ssd", "disk_class", "solid_state", "space", "block_storage",
 		        "size", (json_int_t)size, "available", (json_int_t)room, "used",
-		        (json_int_t)(size - room), "footprint", (json_int_t)(size - room), "volume_count",
+		        (json_int_t)(size - room), "footprint", (json_int_t)(size - room), "volume-count",
 		        (json_int_t)db_col_int(s, 5), "snaplock_type", "non_snaplock");
 
 		json_put(rec, "node", make_ref(db_col_text(s, 2), db_col_text(s, 3), NULL));

@@ -42,7 +42,6 @@ static const struct field volume_fields[] = {
 	{ "constituents.space.used", F_EXP | F_LAZY, T_SIZE },
 	{ "constituents.space.available", F_EXP | F_LAZY, T_SIZE },
 	{ "constituents.space.total_footprint", F_EXP | F_LAZY, T_SIZE },
-	{ "is_constituent", 0, T_BOOL },
 	{ "nas.path", F_EXP | F_POST | F_PATCH, T_STR },
 	{ "nas.export_policy.name", F_STD | F_POST | F_PATCH, T_STR },
 	{ "nas.export_policy.id", F_EXP | F_POST | F_PATCH, T_INT },
@@ -227,10 +226,9 @@ static void add_constituents(struct model *m, const struct volume *v, struct lis
 		AUTO_FREE char *name = sim_fmt("%s__%04d", v->name, (int)i + 1);
 		AUTO_FREE char *uuid = sim_fmt("%.24s%012llx", v->uuid,
 		                               (unsigned long long)(v->fsid << 16 | (i + 1)) & 0xffffffffffffULL);
-		json_t *rec = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:b}", "uuid", uuid, "name", name,
+		json_t *rec = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s}", "uuid", uuid, "name", name,
 		                        "style", "flexgroup_constituent", "type", v->type, "state", v->state,
-		                        "size", (json_int_t)(v->size / v->constituents), "comment", "",
-		                        "is_constituent", 1);
+		                        "size", (json_int_t)(v->size / v->constituents), "comment", "");
 
 		json_put(rec, "svm", make_svm_ref(m));
 		json_put(rec, "create_time", json_time(v->create_time));
@@ -249,16 +247,13 @@ static int list_volumes(struct req *r, const char *key, struct list *out, struct
 	                                     "s", key);
 	const char *want = request_param(r, "is_constituent");
 	bool parts = want && (strcmp(want, "true") == 0 || strchr(want, '*'));
+	bool whole = !want || strcmp(want, "true") != 0;
 	struct volume v = { 0 };
 
 	(void)f;
 	while (volume_next(s, &v)) {
-		json_t *rec = make_volume(r->m, &v);
-
-		/* Only where it is asked for: plain volumes do not show the field. */
-		if (want)
-			json_put(rec, "is_constituent", json_false());
-		list_add(out, v.fsid, rec);
+		if (whole)
+			list_add(out, v.fsid, make_volume(r->m, &v));
 		if (parts)
 			add_constituents(r->m, &v, out);
 		volume_fini(&v);
@@ -402,7 +397,7 @@ static void fill_volume(struct req *r, json_t *rec)
 		fill_constituents(rec, &v, bytes);
 }
 
-static const char *const volume_params[] = { "force",      "restore_to.",  "sizing_method",
+static const char *const volume_params[] = { "force",      "restore_to.",  "is_constituent",  "sizing_method",
 	                                     "validate_only", "match_parent_storage_tier", "is_human",
 	                                     "clone.match_parent_storage_tier", NULL };
 

@@ -94,8 +94,6 @@ void synthetic_volumes(struct req *r, const char *key, bool whole,
 	if (from > to)
 		return;
 	like = make(r->m, &v);
-	if (request_param(r, "is_constituent")) /* shown only where it is asked for */
-		json_put(like, "is_constituent", json_false());
 	json_put(like, "snapshot_count", json_integer((json_int_t)r->m->synthetic_snapshots));
 	json_put(like, "space.used", json_integer((json_int_t)USED));
 	json_put(like, "space.available", json_integer((json_int_t)(SIZE / 100 * 95 - USED)));
