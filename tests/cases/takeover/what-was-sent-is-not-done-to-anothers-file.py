@@ -20,8 +20,8 @@ with t.own_sim() as sim:
                                  stderr=subprocess.STDOUT, text=True)
             gate.wait_held()
             meanwhile()
-            gate.drop()
             gw.replace_daemon()
+            gate.drop()  # not before: the old daemon would send it again
             said = p.communicate(timeout=30)[0]
             return p.returncode, said
 
