@@ -562,7 +562,8 @@ static void tls_error(struct http *h, struct xfer *x, CURLcode code)
 		if (strstr(x->curl_text, "host name"))
 			error_set(&x->e, -EACCES, 0, 0,
 				  "the certificate of %s is for another host (%s): set managementLIF to "
-				  "its name, or trustedCACertificate to the certificate itself", h->host[x->host].name, why);
+				  "its name, or trustedCACertificate to the certificate itself",
+				  h->host[x->host].name, why);
 		else if (h->ca)
 			error_set(&x->e, -EACCES, 0, 0,
 				  "the certificate of %s is not the one that trustedCACertificate vouches "

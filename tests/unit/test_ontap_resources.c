@@ -198,7 +198,8 @@ static void test_split_progress(void **state)
 		assert_int_equal(got.split.percent, -1);
 	}
 	{
-		BEGIN("s", {GET, "/volumes/", 200, SPLIT(40)}, {GET, "/volumes/", 200, "{\"clone\":{\"is_flexclone\":true}}"});
+		BEGIN("s", {GET, "/volumes/", 200, SPLIT(40)},
+		      {GET, "/volumes/", 200, "{\"clone\":{\"is_flexclone\":true}}"});
 		ontap_split_wait(o, &vol, on_split, NULL);
 		ENDS(-EIO);
 	}
@@ -351,7 +352,8 @@ static void test_flexcache(void **state)
 		BEGIN("s", {POST, "/flexcache/flexcaches", 202, JOB,
 			    .sent = "{\"name\":\"c\",\"svm\":{\"name\":\"s\"},\"origins\":[{\"svm\":{\"name\":\"s\"},"
 				    "\"volume\":{\"name\":\"v\"}}],\"path\":\"/c\",\"size\":4096}"},
-		      {GET, "/jobs/", 200, SUCCESS}, {GET, "&name=c", 200, NONE}, {GET, "&name=c", 200, ONE(CACHE("c", "v"))});
+		      {GET, "/jobs/", 200, SUCCESS}, {GET, "&name=c", 200, NONE},
+		      {GET, "&name=c", 200, ONE(CACHE("c", "v"))});
 		ontap_flexcache_create(o, &f, on_caches, NULL);
 		ENDS(0);
 		assert_int_equal(count, 1);
@@ -368,7 +370,8 @@ static void test_flexcache(void **state)
 		ENDS(-ENOENT);
 	}
 	{
-		BEGIN("s", {POST, "/flexcaches", 409, ERROR(66846768)}, {GET, "&name=c", 200, ONE(CACHE("c", "other"))});
+		BEGIN("s", {POST, "/flexcaches", 409, ERROR(66846768)},
+		      {GET, "&name=c", 200, ONE(CACHE("c", "other"))});
 		ontap_flexcache_create(o, &f, on_caches, NULL);
 		ENDS(-EEXIST);
 	}
@@ -386,16 +389,18 @@ static void test_flexcache(void **state)
 
 /* ---- SnapMirror --------------------------------------------------------------------- */
 
-#define MIRROR(src, dst) "{\"uuid\":\"" U1 "\",\"source\":{\"path\":\"" src "\"},\"destination\":{\"path\":\"" dst "\"}," \
-	"\"state\":\"snapmirrored\",\"healthy\":false,\"unhealthy_reason\":[{\"code\":\"1\",\"message\":\"late\"}],"        \
-	"\"lag_time\":\"P1DT2H3M4.5S\",\"exported_snapshot\":\"x\",\"transfer\":{\"state\":\"success\","                    \
+#define MIRROR(src, dst)                                                       \
+	"{\"uuid\":\"" U1 "\",\"source\":{\"path\":\"" src "\"},\"destination\":{\"path\":\"" dst "\"}," \
+	"\"state\":\"snapmirrored\",\"healthy\":false,\"unhealthy_reason\":[{\"code\":\"1\",\"message\":\"late\"}]," \
+	"\"lag_time\":\"P1DT2H3M4.5S\",\"exported_snapshot\":\"x\",\"transfer\":{\"state\":\"success\"," \
 	"\"bytes_transferred\":5}}"
 
 static void test_mirrors(void **state)
 {
 	(void)state;
 	{
-		BEGIN("s", {GET, "destination.path=s%3Ad", 200, "{\"records\":[" MIRROR("t:v", "s:d") "," MIRROR("t:v", "s:e") "]}"});
+		BEGIN("s", {GET, "destination.path=s%3Ad", 200,
+			    "{\"records\":[" MIRROR("t:v", "s:d") "," MIRROR("t:v", "s:e") "]}"});
 		ontap_mirror_list(o, "s:d", on_mirrors, NULL);
 		ENDS(0);
 		assert_int_equal(count, 1);
@@ -416,14 +421,16 @@ static void test_mirrors(void **state)
 	}
 	{
 		BEGIN("s", {POST, "/snapmirror/relationships", 0, NULL, LOST,
-			    "{\"source\":{\"path\":\"t:v\"},\"destination\":{\"path\":\"s:d\"},\"policy\":{\"name\":\"p\"}}"},
+			    "{\"source\":{\"path\":\"t:v\"},\"destination\":{\"path\":\"s:d\"},"
+			    "\"policy\":{\"name\":\"p\"}}"},
 		      {GET, "destination.path", 200, ONE(MIRROR("t:v", "s:d"))});
 		ontap_mirror_create(o, "t:v", "s:d", "p", on_mirrors, NULL);
 		ENDS(0);
 		assert_int_equal(count, 1);
 	}
 	{
-		BEGIN("s", {POST, "/relationships", 409, ERROR(6619637)}, {GET, "destination.path", 200, ONE(MIRROR("t:w", "s:d"))});
+		BEGIN("s", {POST, "/relationships", 409, ERROR(6619637)},
+		      {GET, "destination.path", 200, ONE(MIRROR("t:w", "s:d"))});
 		ontap_mirror_create(o, "t:v", "s:d", NULL, on_mirrors, NULL);
 		ENDS(-EEXIST);
 	}
@@ -459,7 +466,8 @@ static void test_qtrees(void **state)
 {
 	(void)state;
 	BEGIN("s", {GET, "/storage/qtrees?volume.uuid=" U1, 200, "{\"records\":[{\"id\":0,\"name\":\"\"},"
-		    "{\"id\":1,\"name\":\"q\",\"path\":\"/v/q\",\"export_policy\":{\"name\":\"e\"}},{\"id\":2,\"name\":\"a/b\"}]}"});
+		    "{\"id\":1,\"name\":\"q\",\"path\":\"/v/q\",\"export_policy\":{\"name\":\"e\"}},"
+		    "{\"id\":2,\"name\":\"a/b\"}]}"});
 	ontap_qtree_list(o, &vol, on_qtrees, NULL);
 	ENDS(0);
 	assert_int_equal(count, 1); /* neither the volume itself nor a name with a slash */
@@ -472,7 +480,8 @@ static void test_usage(void **state)
 	(void)state;
 	{
 		BEGIN("s", {GET, "/volumes/" U1 "/files/a%2Fb%20c?return_metadata=true&fields=analytics", 200,
-			    "{\"analytics\":{\"bytes_used\":7,\"file_count\":2,\"subdir_count\":1,\"incomplete_data\":true}}"});
+			    "{\"analytics\":{\"bytes_used\":7,\"file_count\":2,"
+			    "\"subdir_count\":1,\"incomplete_data\":true}}"});
 		ontap_usage_get(o, &vol, "a/b c", on_usage, NULL);
 		ENDS(0);
 		assert_int_equal(got.usage.bytes, 7);
@@ -510,7 +519,8 @@ static void test_export(void **state)
 	static char rules[8192] = "{\"records\":[{\"index\":2,\"superuser\":[\"any\"],\"clients\":[";
 	for (int i = 0; i < 100; i++)
 		snprintf(rules + strlen(rules), 64, "%s{\"match\":\"host%d.example\"}", i ? "," : "", i);
-	snprintf(rules + strlen(rules), 256, "]},{\"index\":1,\"clients\":[{\"match\":\"10.0.0.0/8\"},{\"match\":\"@lab\"}],"
+	snprintf(rules + strlen(rules), 256, "]},{\"index\":1,"
+		 "\"clients\":[{\"match\":\"10.0.0.0/8\"},{\"match\":\"@lab\"}],"
 		 "\"ro_rule\":[\"sys\",\"krb5\"]}]}");
 	{
 		BEGIN("s", {GET, "/export-policies?fields=id,name&svm.name=s&name=e", 200,
@@ -537,14 +547,16 @@ static void on_account(const struct ontap_account *a, const struct ontap_error *
 		assert_string_equal(a->privileges[0].access, "readonly");
 }
 
-#define ACCOUNTS ONE("{\"name\":\"vsadmin\",\"role\":{\"name\":\"r 1\"},\"owner\":{\"name\":\"s\",\"uuid\":\"" U1 "\"}}")
+#define ACCOUNTS                                                               \
+	ONE("{\"name\":\"vsadmin\",\"role\":{\"name\":\"r 1\"},\"owner\":{\"name\":\"s\",\"uuid\":\"" U1 "\"}}")
 
 static void test_account(void **state)
 {
 	(void)state;
 	{
 		BEGIN("s", {GET, "/security/accounts?fields=name,role.name,owner,locked&name=vsadmin", 200, ACCOUNTS},
-		      {GET, "/security/roles/" U1 "/r%201/privileges", 200, ONE("{\"path\":\"/api\",\"access\":\"readonly\"}")});
+		      {GET, "/security/roles/" U1 "/r%201/privileges", 200,
+		       ONE("{\"path\":\"/api\",\"access\":\"readonly\"}")});
 		ontap_account_get(o, on_account, NULL);
 		ENDS(0);
 		assert_int_equal(count, 1);
