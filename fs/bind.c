@@ -115,7 +115,7 @@ static void volume_mnt_done(struct nfsio_call *c)
 	call_on(r, NFSIO_FSINFO, &b->s.root, volume_fsinfo_done);
 }
 
-void bind_volume(struct req *r, const struct ontap_volume *v, bind_fn then)
+void bind_volume(struct req *r, const struct volume_facts *v, bind_fn then)
 {
 	uint32_t idx = space_find(&r->fs->spaces, &v->uuid, NULL);
 	if (idx) {
@@ -528,7 +528,7 @@ void fs_volumes_changed(struct fs *fs, const struct catalog *old, const struct c
 	struct reconcile rc = {.fs = fs, .cat = fresh};
 	/* A clone that went, was renamed or split is no longer in its parent's .clones. */
 	for (size_t i = 0; i < old->n; i++) {
-		const struct ontap_volume *was = &old->vol[i].v;
+		const struct volume_facts *was = &old->vol[i]->v;
 		uint32_t parent = was->is_flexclone ? space_find(&fs->spaces, &was->clone_parent, NULL) : 0;
 		const struct catalog_volume *is = parent ? catalog_by_uuid(fresh, &was->uuid) : NULL;
 		if (parent && (!is || !is->v.is_flexclone || strcmp(is->v.name, was->name) != 0))

@@ -97,7 +97,8 @@ static void verb_snapdir_on(const struct ontap_error *e, void *priv)
 	struct catalog *cat = e ? NULL : catalog_get(v->c);
 	const struct catalog_volume *cv = cat ? catalog_by_uuid(cat, &v->volume) : NULL;
 	if (cv) {
-		struct ontap_volume on = cv->v;
+		struct ontap_volume on;
+		volume_unpack(&cv->v, &on);
 		on.snapdir_access = true;
 		catalog_add(v->c, &on);
 	}
@@ -475,27 +476,22 @@ static void adopt_one(uint32_t idx, void *priv)
 {
 	struct control *c = priv;
 	const struct space *s = &c->fs->st.spaces[idx];
-	struct ontap_volume *v = &c->adopted[c->nadopted];
+	struct ontap_volume v = {.uuid = s->volume, .online = true, .snapdir_access = true,
+				 .create_time = s->btime, .split_percent = -1};
 	if (space_is_snapshot(s))
 		return;
-	*v = (struct ontap_volume){.uuid = s->volume, .online = true, .snapdir_access = true,
-				   .create_time = s->btime, .split_percent = -1};
-	v->is_flexclone = !uuid_is_zero(&s->clone_parent);
-	v->clone_parent = s->clone_parent;
-	strcpy_bounded(v->name, s->name, sizeof(v->name));
+	v.is_flexclone = !uuid_is_zero(&s->clone_parent);
+	v.clone_parent = s->clone_parent;
+	strcpy_bounded(v.name, s->name, sizeof(v.name));
 	/* It is bound, so where it is mounted matters no more. */
-	snprintf(v->junction, sizeof(v->junction), "/%.200s", s->name);
-	c->nadopted++;
+	snprintf(v.junction, sizeof(v.junction), "/%.200s", s->name);
+	volumes_add(c, &c->fetched, &v);
 }
 
 int control_adopt(struct control *c)
 {
-	c->adopted = calloc(atomic_load(c->fs->st.spaces_used) + 1, sizeof(*c->adopted));
-	if (!c->adopted)
-		return -ENOMEM;
 	space_each(&c->fs->spaces, adopt_one, c);
-	c->catalog = catalog_make(c, c->adopted, c->nadopted, 0);
-	free(steal_ptr(c->adopted));
+	c->catalog = catalog_make(&c->fetched, 0);
 	c->undiscovered = true;
 	return c->catalog ? 0 : -ENOMEM;
 }
@@ -506,7 +502,7 @@ struct first {
 	struct ontap_error err;
 };
 
-static void first_fetched(const struct ontap_volume *v, size_t n, const struct ontap_error *e, void *priv)
+static void first_fetched(const struct ontap_error *e, void *priv)
 {
 	struct first *f = priv;
 	f->done = true;
@@ -515,7 +511,7 @@ static void first_fetched(const struct ontap_volume *v, size_t n, const struct o
 		f->err = *e;
 		return;
 	}
-	f->c->catalog = catalog_make(f->c, v, n, f->c->catalog_asked_ns);
+	f->c->catalog = catalog_make(&f->c->fetched, f->c->catalog_asked_ns);
 	f->c->catalog_due_ns = clock_now_ns() + f->c->fs->p.catalog_refresh_ns;
 	if (!f->c->catalog)
 		f->err.err = -ENOMEM;
@@ -524,8 +520,7 @@ static void first_fetched(const struct ontap_volume *v, size_t n, const struct o
 int control_first_catalog(struct control *c, struct ontap_error *err)
 {
 	struct first f = {.c = c};
-	c->catalog_asked_ns = clock_now_ns();
-	ontap_volume_list(c->o, first_fetched, &f);
+	catalog_ask(c, first_fetched, &f);
 	while (!f.done) {
 		int r = ontap_poll(c->o, -1, -1);
 		if (r < 0)
@@ -569,6 +564,7 @@ void control_free(struct control *c)
 		m->ev.fn(&m->ev);
 	}
 	catalog_put(c->catalog);
+	volumes_drop(&c->fetched);
 	free(c);
 }
 

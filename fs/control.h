@@ -17,17 +17,41 @@ struct control;
 
 /* ---- the picture ---------------------------------------------------------- */
 
+/* struct ontap_volume, field by field, without the room for the longest texts:
+ * an SVM may have ten thousand volumes. */
+struct volume_facts {
+	struct uuid uuid;
+	const char *name, *junction, *comment, *export_policy;
+	enum ontap_vol_style style;
+	enum ontap_vol_type type;
+	bool online, is_svm_root, is_flexcache, snapdir_access, is_flexclone;
+	uint64_t size, used, afs_total;
+	int64_t create_time;
+	int snapshot_count;
+	struct uuid clone_parent, clone_snapshot;
+	const char *clone_parent_name, *clone_snapshot_name;
+	int split_percent;
+};
+
+/* Immutable, and shared by the versions of the catalog. */
 struct catalog_volume {
-	struct ontap_volume v;
+	_Atomic uint32_t refs;
 	const char *hidden_why; /* NULL: shown; else a static sentence for .ontap/status */
+	struct volume_facts v;  /* its texts are in text */
+	char text[];
 };
 
 struct catalog {
 	_Atomic uint32_t refs;
 	int64_t fetched_ns;
 	size_t n;
-	struct catalog_volume vol[]; /* by name */
+	struct catalog_volume **by_uuid;
+	struct catalog_volume *vol[]; /* by name */
 };
+
+/* The same facts in the other form: a view borrows the texts. */
+struct volume_facts volume_view(const struct ontap_volume *v);
+void volume_unpack(const struct volume_facts *v, struct ontap_volume *out);
 
 struct snaplist {
 	_Atomic uint32_t refs;

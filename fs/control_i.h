@@ -21,6 +21,13 @@ struct watch {
 	struct control *c;
 };
 
+/* Volumes on their way into a catalog. */
+struct volumes {
+	struct catalog_volume **v; /* owned, with a reference each */
+	size_t n, cap;
+	bool failed;               /* no memory, or more than any SVM has */
+};
+
 struct verb {
 	struct list link;
 	struct control *c;
@@ -58,7 +65,9 @@ struct control {
 
 	pthread_mutex_t pic_lock; /* guards the pointers, never held across a wait */
 	struct catalog *catalog;
-	struct list watches;      /* grows only; entries by the control thread */
+	struct list watches;      /* entries come and go by the control thread */
+	uint32_t nwatches;
+	size_t listed;            /* snapshots in all their lists */
 	struct control_health health;
 
 	struct list verbs;        /* changed by the control thread, under pic_lock */
@@ -67,25 +76,38 @@ struct control {
 	/* control thread only */
 	bool undiscovered, discovering; /* after a takeover, until ONTAP answers */
 	int64_t discover_due_ns;
-	struct ontap_volume *adopted;
-	size_t nadopted;
 	int64_t swept_ns;         /* last time the kernel was made to forget */
 	bool catalog_fetching;
 	int64_t catalog_asked_ns, catalog_due_ns, catalog_changed_ns;
+	struct volumes fetched;   /* of the catalog being asked for */
 	uint32_t background;      /* list calls under way that nobody waits for */
+	int64_t background_ns;    /* when the last one began */
+	int64_t watches_look_ns, watches_due_ns; /* nothing to look for before; the next due time, or 0 */
 };
 
 /* Background list calls at a time: the filer has other customers. */
 #define BACKGROUND_MAX 4u
+/* ... and 20 a second: with more than 100 volumes watched, lists get older than
+ * snapshot_refresh. */
+#define BACKGROUND_GAP_NS (50 * NS_PER_MS)
 /* A volume nobody looked at for this long is not asked about any more. */
 #define WATCH_IDLE_NS (120 * NS_PER_SEC)
+/* Past these the lists that were not looked at for longest are forgotten, so that
+ * a walk through all volumes does not end in gigabytes. */
+#define WATCHES_MAX  1024u
+#define LISTED_MAX   32768u /* snapshots */
 /* People wait for a listing no longer than this when an older one is known. */
 #define LIST_PATIENCE_NS NS_PER_SEC
 
 /* ---- picture.c ---- */
-/* Sorts, and says of each volume why it is hidden. NULL: no memory. */
-struct catalog *catalog_make(struct control *c, const struct ontap_volume *v, size_t n, int64_t asked_ns);
+/* Packs v, or takes what c's catalog has of it when nothing changed. */
+void volumes_add(struct control *c, struct volumes *set, const struct ontap_volume *v);
+/* Sorts them into a catalog; set is empty then. NULL: no memory. */
+struct catalog *catalog_make(struct volumes *set, int64_t asked_ns);
+void volumes_drop(struct volumes *set);
 void catalog_fetch(struct control *c);
+/* Asks for all volumes into c->fetched. */
+void catalog_ask(struct control *c, ontap_done_fn done, void *priv);
 /* Takes a volume in (or, gone, out) without asking for the whole list. */
 void catalog_add(struct control *c, const struct ontap_volume *v);
 void catalog_remove(struct control *c, const struct uuid *u);

@@ -270,9 +270,9 @@ static int probe_nfs(struct fs *fs, char err[512])
 	struct catalog *cat = catalog_get(fs->ctl);
 	char path[ONTAP_PATH_MAX + 1] = "/", policy[ONTAP_NAME_MAX + 1] = "";
 	for (size_t i = 0; i < cat->n; i++)
-		if (!cat->vol[i].hidden_why) {
-			strcpy_bounded(path, cat->vol[i].v.junction, sizeof(path));
-			strcpy_bounded(policy, cat->vol[i].v.export_policy, sizeof(policy));
+		if (!cat->vol[i]->hidden_why) {
+			strcpy_bounded(path, cat->vol[i]->v.junction, sizeof(path));
+			strcpy_bounded(policy, cat->vol[i]->v.export_policy, sizeof(policy));
 			break;
 		}
 	catalog_put(cat);

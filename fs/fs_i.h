@@ -154,7 +154,7 @@ const struct catalog_volume *tree_clone_parent(const struct catalog *cat,
 /* ---- bind.c: from a name in the catalog to a root handle --------------------------- */
 /* Each ends in then(r, space) with a living space, or has replied with an error. */
 typedef void (*bind_fn)(struct req *r, uint32_t space);
-void bind_volume(struct req *r, const struct ontap_volume *v, bind_fn then);
+void bind_volume(struct req *r, const struct volume_facts *v, bind_fn then);
 /* The snapshot of that name of the volume whose live space is vol_space. */
 void bind_snapshot(struct req *r, uint32_t vol_space, const char *name, bind_fn then);
 /* The same for a snapshot whose uuid is known already (just made). */

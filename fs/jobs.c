@@ -36,17 +36,17 @@ static bool is_about(enum ctl_op op, const struct uuid *of, const char *name, co
 
 static const char *volume_name(const struct control *c, const struct uuid *u, char text[UUID_TEXT_LEN + 1])
 {
-	for (size_t i = 0; c->catalog && i < c->catalog->n; i++)
-		if (uuid_eq(&c->catalog->vol[i].v.uuid, u))
-			return c->catalog->vol[i].v.name;
+	const struct catalog_volume *v = c->catalog ? catalog_by_uuid(c->catalog, u) : NULL;
+	if (v)
+		return v->v.name;
 	return uuid_is_zero(u) ? "-" : uuid_format(u, text);
 }
 
 /* A split goes on at ONTAP without a verb of ours. Under pic_lock. */
-static const struct ontap_volume *split_under_way(const struct control *c, const char *name)
+static const struct volume_facts *split_under_way(const struct control *c, const char *name)
 {
 	for (size_t i = 0; c->catalog && i < c->catalog->n; i++) {
-		const struct ontap_volume *v = &c->catalog->vol[i].v;
+		const struct volume_facts *v = &c->catalog->vol[i]->v;
 		if (v->is_flexclone && v->split_percent >= 0 && strcmp(v->name, name) == 0)
 			return v;
 	}
@@ -68,7 +68,7 @@ bool control_verb_state(struct control *c, const struct uuid *volume, const char
 		buf_printf(b, "{\"verb\":\"%s\",\"running\":true,\"age\":%.1f,\"percent\":%d}", ctl_op_name(v->op),
 			   (double)(now - v->started_ns) / 1e9, v->percent);
 	}
-	const struct ontap_volume *split = found || volume ? NULL : split_under_way(c, name);
+	const struct volume_facts *split = found || volume ? NULL : split_under_way(c, name);
 	if (split) {
 		found = true;
 		buf_printf(b, "{\"verb\":\"clone.split\",\"running\":true,\"age\":-1,\"percent\":%d}",
@@ -104,7 +104,7 @@ void control_jobs(struct control *c, struct buf *b)
 			   (int)strcspn(v->name, "\n"), v->name);
 	}
 	for (size_t i = 0; c->catalog && i < c->catalog->n; i++) {
-		const struct ontap_volume *v = &c->catalog->vol[i].v;
+		const struct volume_facts *v = &c->catalog->vol[i]->v;
 		if (v->is_flexclone && v->split_percent >= 0)
 			buf_printf(b, "- %d%% clone.split - %s %s\n", v->split_percent, v->clone_parent_name, v->name);
 	}

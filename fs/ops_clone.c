@@ -55,6 +55,12 @@ struct cloning {
 	bool as_link;                  /* SYMLINK, so the reply must be one */
 };
 
+static void bind_made(struct req *r, const struct ctl_msg *m)
+{
+	const struct volume_facts v = volume_view(&m->vol);
+	bind_volume(r, &v, reply_space_root);
+}
+
 static void clone_made(struct req *r, struct ctl_msg *m)
 {
 	if (m->error.err) {
@@ -66,7 +72,7 @@ static void clone_made(struct req *r, struct ctl_msg *m)
 	free(steal_ptr(r->extra));
 	r->changed = true; /* it is made: no signal may say otherwise */
 	if (!as_link) {
-		bind_volume(r, &m->vol, reply_space_root);
+		bind_made(r, m);
 		return;
 	}
 	/* The kernel insists on a link here. At the root that is what stays; in
@@ -138,9 +144,9 @@ static uint32_t clones_of(struct fs *fs, uint32_t uid)
 	struct catalog *cat = catalog_get(fs->ctl);
 	for (size_t i = 0; i < cat->n; i++) {
 		struct creator c;
-		if (!cat->vol[i].v.is_flexclone)
+		if (!cat->vol[i]->v.is_flexclone)
 			continue;
-		tree_parse_creator(cat->vol[i].v.comment, &c);
+		tree_parse_creator(cat->vol[i]->v.comment, &c);
 		n += c.known && c.uid == uid && strcmp(c.realm, fs->realm) == 0;
 	}
 	catalog_put(cat);
@@ -400,7 +406,7 @@ void clone_delete(struct req *r)
 	const struct catalog_volume *v = catalog_find(cat, r->name), *p = v ? tree_clone_parent(cat, v) : NULL;
 	bool there = p && !v->hidden_why && uuid_eq(&p->v.uuid, &fs->st.spaces[r->node->space].volume);
 	if (u && there) {
-		u->v = v->v;
+		volume_unpack(&v->v, &u->v);
 		r->object = v->v.uuid;
 	}
 	catalog_put(cat);
@@ -416,8 +422,10 @@ void clone_delete(struct req *r)
 		req_err(r, -ENOMEM);
 	else if (!there)
 		req_err(r, -ENOENT);
-	else if (ctl_allowed(r, FS_CLONE_DELETE) && ctl_is_owner(r, "clone", u->v.name, u->v.comment, "deleted"))
-		bind_volume(r, &u->v, delete_bound);
+	else if (ctl_allowed(r, FS_CLONE_DELETE) && ctl_is_owner(r, "clone", u->v.name, u->v.comment, "deleted")) {
+		const struct volume_facts facts = volume_view(&u->v);
+		bind_volume(r, &facts, delete_bound);
+	}
 }
 
 /* ---- volumes ------------------------------------------------------------------------------- */
@@ -430,7 +438,7 @@ static void volume_made(struct req *r, struct ctl_msg *m)
 	}
 	r->object = m->vol.uuid;
 	r->changed = true;
-	bind_volume(r, &m->vol, reply_space_root);
+	bind_made(r, m);
 }
 
 void volume_create(struct req *r)

@@ -124,7 +124,7 @@ static void reply_junction(struct req *r)
 	struct catalog *cat = catalog_get(fs->ctl);
 	const struct catalog_volume *found = NULL, *candidate = NULL;
 	for (size_t i = 0; i < cat->n && !found; i++) {
-		const struct catalog_volume *v = &cat->vol[i];
+		const struct catalog_volume *v = cat->vol[i];
 		const char *base = strrchr(v->v.junction, '/');
 		uint32_t idx = space_find(&fs->spaces, &v->v.uuid, NULL);
 		if (idx && fs->st.spaces[idx].fsid == r->attr.fsid)
@@ -326,9 +326,9 @@ static void statfs_tree(struct req *r)
 	struct statvfs sv = {.f_bsize = STATFS_BLOCK, .f_frsize = STATFS_BLOCK, .f_namemax = 255};
 	struct catalog *cat = catalog_get(r->fs->ctl);
 	for (size_t i = 0; i < cat->n; i++) {
-		if (cat->vol[i].hidden_why)
+		if (cat->vol[i]->hidden_why)
 			continue;
-		const struct ontap_volume *v = &cat->vol[i].v;
+		const struct volume_facts *v = &cat->vol[i]->v;
 		sv.f_blocks += v->afs_total / STATFS_BLOCK;
 		sv.f_bfree += (v->afs_total > v->used ? v->afs_total - v->used : 0) / STATFS_BLOCK;
 	}

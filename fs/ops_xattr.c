@@ -445,7 +445,7 @@ static void value_get(struct req *r, struct node *n, const struct value *v)
 		struct catalog *cat = catalog_get(fs->ctl);
 		const struct catalog_volume *cv = catalog_by_uuid(cat, &s->volume);
 		if (cv) {
-			g->f.volume = cv->v;
+			volume_unpack(&cv->v, &g->f.volume);
 			g->f.has_volume = true;
 			const struct catalog_volume *p = tree_clone_parent(cat, cv);
 			g->f.is_clone = p != NULL;

@@ -22,10 +22,19 @@ struct catalog *catalog_get(struct control *c)
 	return cat;
 }
 
+static void volume_put(struct catalog_volume *v)
+{
+	if (atomic_fetch_sub(&v->refs, 1) == 1)
+		free(v);
+}
+
 void catalog_put(struct catalog *cat)
 {
-	if (cat && atomic_fetch_sub(&cat->refs, 1) == 1)
-		free(cat);
+	if (!cat || atomic_fetch_sub(&cat->refs, 1) != 1)
+		return;
+	for (size_t i = 0; i < cat->n; i++)
+		volume_put(cat->vol[i]);
+	free(cat);
 }
 
 const struct catalog_volume *catalog_find(const struct catalog *cat, const char *name)
@@ -33,9 +42,9 @@ const struct catalog_volume *catalog_find(const struct catalog *cat, const char 
 	size_t lo = 0, hi = cat->n;
 	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;
-		int d = strcmp(cat->vol[mid].v.name, name);
+		int d = strcmp(cat->vol[mid]->v.name, name);
 		if (d == 0)
-			return &cat->vol[mid];
+			return cat->vol[mid];
 		if (d < 0)
 			lo = mid + 1;
 		else
@@ -46,9 +55,17 @@ const struct catalog_volume *catalog_find(const struct catalog *cat, const char 
 
 const struct catalog_volume *catalog_by_uuid(const struct catalog *cat, const struct uuid *u)
 {
-	for (size_t i = 0; i < cat->n; i++)
-		if (uuid_eq(&cat->vol[i].v.uuid, u))
-			return &cat->vol[i];
+	size_t lo = 0, hi = cat->n;
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		int d = memcmp(cat->by_uuid[mid]->v.uuid.b, u->b, sizeof(u->b));
+		if (d == 0)
+			return cat->by_uuid[mid];
+		if (d < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
 	return NULL;
 }
 
@@ -107,7 +124,7 @@ const char *catalog_name_hidden(const struct fs_params *p, const char *name)
 }
 
 /* semantics: which volumes the tree lists, and why it leaves one out */
-const char *fs_hidden_why(const struct fs_params *p, const struct ontap_volume *v)
+static const char *hidden_why(const struct fs_params *p, const struct volume_facts *v)
 {
 	if (v->is_svm_root)
 		return "it is the SVM's root volume";
@@ -120,26 +137,167 @@ const char *fs_hidden_why(const struct fs_params *p, const struct ontap_volume *
 	return catalog_name_hidden(p, v->name);
 }
 
-static int by_name(const void *a, const void *b)
+const char *fs_hidden_why(const struct fs_params *p, const struct ontap_volume *v)
 {
-	return strcmp(((const struct catalog_volume *)a)->v.name,
-		      ((const struct catalog_volume *)b)->v.name);
+	const struct volume_facts facts = volume_view(v);
+	return hidden_why(p, &facts);
 }
 
-struct catalog *catalog_make(struct control *c, const struct ontap_volume *v, size_t n,
-				    int64_t asked_ns)
+struct volume_facts volume_view(const struct ontap_volume *v)
 {
-	struct catalog *cat = calloc(1, sizeof(*cat) + n * sizeof(cat->vol[0]));
-	if (!cat)
+	return (struct volume_facts){
+		.uuid = v->uuid, .name = v->name, .junction = v->junction, .comment = v->comment,
+		.export_policy = v->export_policy, .style = v->style, .type = v->type, .online = v->online,
+		.is_svm_root = v->is_svm_root, .is_flexcache = v->is_flexcache,
+		.snapdir_access = v->snapdir_access, .is_flexclone = v->is_flexclone, .size = v->size,
+		.used = v->used, .afs_total = v->afs_total, .create_time = v->create_time,
+		.snapshot_count = v->snapshot_count, .clone_parent = v->clone_parent,
+		.clone_snapshot = v->clone_snapshot, .clone_parent_name = v->clone_parent_name,
+		.clone_snapshot_name = v->clone_snapshot_name, .split_percent = v->split_percent,
+	};
+}
+
+void volume_unpack(const struct volume_facts *v, struct ontap_volume *out)
+{
+	*out = (struct ontap_volume){
+		.uuid = v->uuid, .style = v->style, .type = v->type, .online = v->online,
+		.is_svm_root = v->is_svm_root, .is_flexcache = v->is_flexcache,
+		.snapdir_access = v->snapdir_access, .is_flexclone = v->is_flexclone, .size = v->size,
+		.used = v->used, .afs_total = v->afs_total, .create_time = v->create_time,
+		.snapshot_count = v->snapshot_count, .clone_parent = v->clone_parent,
+		.clone_snapshot = v->clone_snapshot, .split_percent = v->split_percent,
+	};
+	strcpy_bounded(out->name, v->name, sizeof(out->name));
+	strcpy_bounded(out->junction, v->junction, sizeof(out->junction));
+	strcpy_bounded(out->comment, v->comment, sizeof(out->comment));
+	strcpy_bounded(out->export_policy, v->export_policy, sizeof(out->export_policy));
+	strcpy_bounded(out->clone_parent_name, v->clone_parent_name, sizeof(out->clone_parent_name));
+	strcpy_bounded(out->clone_snapshot_name, v->clone_snapshot_name, sizeof(out->clone_snapshot_name));
+}
+
+/* The texts of a volume, to copy or compare them all. */
+#define VOLUME_TEXTS 6
+static const char **volume_text(struct volume_facts *v, size_t i)
+{
+	const char **all[VOLUME_TEXTS] = {&v->name, &v->junction, &v->comment, &v->export_policy,
+					  &v->clone_parent_name, &v->clone_snapshot_name};
+	return all[i];
+}
+
+static bool same_volume(const struct volume_facts *a, const struct volume_facts *b)
+{
+	struct volume_facts x = *a, y = *b;
+	for (size_t i = 0; i < VOLUME_TEXTS; i++)
+		if (strcmp(*volume_text(&x, i), *volume_text(&y, i)) != 0)
+			return false;
+	return uuid_eq(&x.uuid, &y.uuid) && x.style == y.style && x.type == y.type && x.online == y.online &&
+	       x.is_svm_root == y.is_svm_root && x.is_flexcache == y.is_flexcache &&
+	       x.snapdir_access == y.snapdir_access && x.is_flexclone == y.is_flexclone && x.size == y.size &&
+	       x.used == y.used && x.afs_total == y.afs_total && x.create_time == y.create_time &&
+	       x.snapshot_count == y.snapshot_count && uuid_eq(&x.clone_parent, &y.clone_parent) &&
+	       uuid_eq(&x.clone_snapshot, &y.clone_snapshot) && x.split_percent == y.split_percent;
+}
+
+static struct catalog_volume *volume_pack(const struct fs_params *p, const struct volume_facts *v)
+{
+	struct volume_facts packed = *v;
+	size_t len = 0;
+	for (size_t i = 0; i < VOLUME_TEXTS; i++)
+		len += strlen(*volume_text(&packed, i)) + 1;
+	struct catalog_volume *cv = malloc(sizeof(*cv) + len);
+	if (!cv)
 		return NULL;
-	atomic_store(&cat->refs, 1);
+	char *at = cv->text;
+	for (size_t i = 0; i < VOLUME_TEXTS; i++) {
+		const char **text = volume_text(&packed, i);
+		len = strlen(*text) + 1;
+		memcpy(at, *text, len);
+		*text = at;
+		at += len;
+	}
+	cv->v = packed;
+	atomic_init(&cv->refs, 1);
+	cv->hidden_why = hidden_why(p, &cv->v);
+	return cv;
+}
+
+#define VOLUMES_MAX 100000u
+
+/* Takes the reference; NULL: there was no memory for it. */
+static void volumes_take(struct volumes *set, struct catalog_volume *cv)
+{
+	if (cv && set->n == set->cap) {
+		size_t cap = set->cap ? set->cap * 2 : 64;
+		struct catalog_volume **p = set->n < VOLUMES_MAX ? realloc(set->v, cap * sizeof(set->v[0])) : NULL;
+		if (p) {
+			set->v = p;
+			set->cap = cap;
+		}
+	}
+	if (cv && set->n < set->cap) {
+		set->v[set->n++] = cv;
+		return;
+	}
+	if (cv)
+		volume_put(cv);
+	set->failed = true;
+}
+
+static struct catalog_volume *volume_ref(const struct catalog_volume *v)
+{
+	struct catalog_volume *shared = (struct catalog_volume *)(uintptr_t)v;
+	atomic_fetch_add(&shared->refs, 1);
+	return shared;
+}
+
+void volumes_add(struct control *c, struct volumes *set, const struct ontap_volume *v)
+{
+	struct volume_facts facts = volume_view(v);
+	/* Read by the only thread that replaces it. */
+	const struct catalog_volume *was = c->catalog ? catalog_by_uuid(c->catalog, &v->uuid) : NULL;
+	volumes_take(set, was && same_volume(&was->v, &facts) ? volume_ref(was) : volume_pack(&c->fs->p, &facts));
+}
+
+void volumes_drop(struct volumes *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		volume_put(set->v[i]);
+	free(set->v);
+	*set = (struct volumes){0};
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct catalog_volume *const *x = a, *const *y = b;
+	return strcmp((*x)->v.name, (*y)->v.name);
+}
+
+static int by_uuid(const void *a, const void *b)
+{
+	const struct catalog_volume *const *x = a, *const *y = b;
+	return memcmp((*x)->v.uuid.b, (*y)->v.uuid.b, sizeof((*x)->v.uuid.b));
+}
+
+struct catalog *catalog_make(struct volumes *set, int64_t asked_ns)
+{
+	size_t n = set->n, bytes = n * sizeof(set->v[0]);
+	struct catalog *cat = set->failed ? NULL : calloc(1, sizeof(*cat) + 2 * bytes);
+	if (!cat) {
+		volumes_drop(set);
+		return NULL;
+	}
+	atomic_init(&cat->refs, 1);
 	cat->fetched_ns = asked_ns;
 	cat->n = n;
-	for (size_t i = 0; i < n; i++) {
-		cat->vol[i].v = v[i];
-		cat->vol[i].hidden_why = fs_hidden_why(&c->fs->p, &v[i]);
+	cat->by_uuid = cat->vol + n;
+	if (n) {
+		qsort(set->v, n, sizeof(set->v[0]), by_name);
+		memcpy(cat->vol, set->v, bytes);
+		qsort(set->v, n, sizeof(set->v[0]), by_uuid);
+		memcpy(cat->by_uuid, set->v, bytes);
 	}
-	qsort(cat->vol, n, sizeof(cat->vol[0]), by_name);
+	free(set->v); /* their references are the catalog's now */
+	*set = (struct volumes){0};
 	return cat;
 }
 
@@ -198,14 +356,20 @@ void ctl_answer_error(struct ctl_msg *m, const struct ontap_error *e)
 
 /* ---- volumes ------------------------------------------------------------------------ */
 
-static void catalog_fetched(const struct ontap_volume *v, size_t n, const struct ontap_error *e,
-			    void *priv)
+static void catalog_record(const struct ontap_volume *v, void *priv)
+{
+	struct control *c = priv;
+	volumes_add(c, &c->fetched, v);
+}
+
+static void catalog_fetched(const struct ontap_error *e, void *priv)
 {
 	struct control *c = priv;
 	c->catalog_fetching = false;
 	c->catalog_due_ns = clock_now_ns() + c->fs->p.catalog_refresh_ns;
 	note_health(c, e);
 	if (e) {
+		volumes_drop(&c->fetched);
 		log_warn("cannot refresh the list of volumes: %s", e->text);
 		return;
 	}
@@ -213,35 +377,37 @@ static void catalog_fetched(const struct ontap_volume *v, size_t n, const struct
 		catalog_fetch(c); /* asked before a change of ours: ask again */
 		return;
 	}
-	struct catalog *cat = catalog_make(c, v, n, c->catalog_asked_ns);
+	struct catalog *cat = catalog_make(&c->fetched, c->catalog_asked_ns);
 	if (cat)
 		catalog_swap(c, cat);
+	else
+		log_warn("cannot refresh the list of volumes: out of memory, or more than %u of them", VOLUMES_MAX);
+}
+
+void catalog_ask(struct control *c, ontap_done_fn done, void *priv)
+{
+	volumes_drop(&c->fetched);
+	c->catalog_asked_ns = clock_now_ns();
+	ontap_volume_scan(c->o, catalog_record, c, done, priv);
 }
 
 void catalog_fetch(struct control *c)
 {
 	c->catalog_fetching = true;
-	c->catalog_asked_ns = clock_now_ns();
-	ontap_volume_list(c->o, catalog_fetched, c);
+	catalog_ask(c, catalog_fetched, c);
 }
 
 /* A new version without the volume `u`, and with v if there is one. */
 static void catalog_edit(struct control *c, const struct uuid *u, const struct ontap_volume *v)
 {
-	struct catalog *old = catalog_get(c);
-	struct ontap_volume *all = malloc((old->n + 1) * sizeof(*all));
-	struct catalog *cat = NULL;
-	if (all) {
-		size_t k = 0;
-		for (size_t i = 0; i < old->n; i++)
-			if (!uuid_eq(&old->vol[i].v.uuid, u) && (!v || strcmp(old->vol[i].v.name, v->name) != 0))
-				all[k++] = old->vol[i].v;
-		if (v)
-			all[k++] = *v;
-		cat = catalog_make(c, all, k, old->fetched_ns);
-		free(all);
-	}
-	catalog_put(old);
+	struct catalog *old = c->catalog;
+	struct volumes all = {0};
+	for (size_t i = 0; i < old->n; i++)
+		if (!uuid_eq(&old->vol[i]->v.uuid, u) && (!v || strcmp(old->vol[i]->v.name, v->name) != 0))
+			volumes_take(&all, volume_ref(old->vol[i]));
+	if (v)
+		volumes_add(c, &all, v);
+	struct catalog *cat = catalog_make(&all, old->fetched_ns);
 	c->catalog_changed_ns = clock_now_ns();
 	if (cat)
 		catalog_swap(c, cat);
@@ -281,19 +447,54 @@ void volume_find(struct control *c, struct ctl_msg *m)
 
 /* ---- snapshots ------------------------------------------------------------------------ */
 
+static void watch_forget(struct control *c, struct watch *w)
+{
+	pthread_mutex_lock(&c->pic_lock);
+	list_remove(&w->link);
+	pthread_mutex_unlock(&c->pic_lock);
+	c->nwatches--;
+	c->listed -= w->list ? w->list->n : 0;
+	snaplist_put(w->list);
+	free(w);
+}
+
+/* Makes room by the list that was not looked at for longest; never `but`, nor one
+ * that is being fetched or has snapshots in use. */
+static void watches_bound(struct control *c, const struct watch *but)
+{
+	while (c->nwatches > WATCHES_MAX || c->listed > LISTED_MAX) {
+		struct watch *oldest = NULL;
+		struct list *l, *tmp;
+		list_for_each(l, tmp, &c->watches) {
+			struct watch *w = list_entry(l, struct watch, link);
+			if (w != but && !w->fetching && (!oldest || w->used_ns < oldest->used_ns) &&
+			    !fs_has_snapshots(c->fs, &w->volume))
+				oldest = w;
+		}
+		if (!oldest)
+			return;
+		watch_forget(c, oldest);
+	}
+}
+
 struct watch *watch_get(struct control *c, const struct uuid *volume)
 {
 	pthread_mutex_lock(&c->pic_lock);
 	struct watch *w = watch_find(c, volume);
-	if (!w && (w = calloc(1, sizeof(*w)))) {
+	bool made = !w;
+	if (made && (w = calloc(1, sizeof(*w)))) {
 		w->volume = *volume;
 		w->c = c;
 		list_init(&w->waiters);
 		list_append(&c->watches, &w->link);
+		c->nwatches++;
 	}
 	if (w)
 		w->used_ns = clock_now_ns();
 	pthread_mutex_unlock(&c->pic_lock);
+	c->watches_look_ns = 0;
+	if (made && w)
+		watches_bound(c, w);
 	return w;
 }
 
@@ -314,7 +515,10 @@ static void list_swap(struct control *c, struct watch *w, struct snaplist *fresh
 	if (old && old->n >= fresh->n && !same_snapshots(old, fresh))
 		w->newest_s = clock_wall_ns() / NS_PER_SEC;
 	pthread_mutex_unlock(&c->pic_lock);
+	c->listed += fresh->n;
+	c->listed -= old ? old->n : 0;
 	snaplist_put(old);
+	watches_bound(c, w);
 }
 
 /* The time of the newest change of the directory, as far as it is known here. */
@@ -348,6 +552,7 @@ static void list_fetched(const struct ontap_snapshot *s, size_t n, const struct 
 	if (w->background)
 		c->background--;
 	w->background = false;
+	c->watches_look_ns = 0;
 	note_health(c, e);
 	struct snaplist *fresh = NULL;
 	if (!e && w->asked_ns < w->changed_ns) {
@@ -480,22 +685,30 @@ void control_verify_gone(struct control *c, const struct uuid *volume, const str
 
 int64_t watches_refresh(struct control *c, int64_t now)
 {
+	if (now < c->watches_look_ns)
+		return c->watches_due_ns;
 	int64_t next = 0;
 	struct list *l, *tmp;
 	list_for_each(l, tmp, &c->watches) {
 		struct watch *w = list_entry(l, struct watch, link);
+		if (c->background >= BACKGROUND_MAX)
+			break; /* the end of one wakes us */
 		if (w->fetching || (now - w->used_ns > WATCH_IDLE_NS && !fs_has_snapshots(c->fs, &w->volume)))
 			continue;
 		/* After a failure the age counts from when we asked last. */
-		int64_t due = w->asked_ns + c->fs->p.snapshot_refresh_ns;
-		if (due <= now && c->background < BACKGROUND_MAX) {
+		int64_t due = MAX_OF(w->asked_ns + c->fs->p.snapshot_refresh_ns, c->background_ns + BACKGROUND_GAP_NS);
+		if (due <= now) {
 			c->background++;
+			c->background_ns = now;
 			w->background = true;
 			list_fetch(c, w);
 		} else if (!next || due < next) {
 			next = due;
 		}
 	}
+	c->watches_due_ns = next;
+	/* A worker's look at an old list makes it used again, which nobody tells us. */
+	c->watches_look_ns = next && next < now + NS_PER_SEC ? next : now + NS_PER_SEC;
 	return next;
 }
 

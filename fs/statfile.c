@@ -57,7 +57,7 @@ static double age_s(int64_t ns)
 }
 
 /* Entries of a volume's root that cannot be reached since ours have their names. */
-static void put_shadowed(struct fs *fs, const struct ontap_volume *v, struct buf *b)
+static void put_shadowed(struct fs *fs, const struct volume_facts *v, struct buf *b)
 {
 	uint32_t space = space_find(&fs->spaces, &v->uuid, NULL);
 	uint8_t what = space ? atomic_load(&fs->shadowed[space]) : 0;
@@ -75,7 +75,7 @@ static void put_status(struct fs *fs, const struct caller *who, struct buf *b)
 	struct catalog *cat = catalog_get(fs->ctl);
 	size_t shown = 0;
 	for (size_t i = 0; i < cat->n; i++)
-		shown += !cat->vol[i].hidden_why;
+		shown += !cat->vol[i]->hidden_why;
 	buf_printf(b, "mount        %s\ncluster      %s, %s\nsvm          %s\n", fs->p.mountpoint,
 		   fs->cluster.name, fs->cluster.version_full, fs->svm.name);
 	buf_printf(b, "rest         %s, last answer %.1f s ago%s%s\n", h.ok ? "ok" : "no answer",
@@ -90,12 +90,12 @@ static void put_status(struct fs *fs, const struct caller *who, struct buf *b)
 		   fs->st.max_nodes, fs->nworkers);
 	buf_printf(b, "volumes      %zu shown, %zu left out\n", shown, cat->n - shown);
 	for (size_t i = 0; i < cat->n; i++) {
-		if (cat->vol[i].hidden_why)
-			buf_printf(b, "  %s: %s\n", cat->vol[i].v.name, cat->vol[i].hidden_why);
-		else if (!cat->vol[i].v.snapdir_access)
+		if (cat->vol[i]->hidden_why)
+			buf_printf(b, "  %s: %s\n", cat->vol[i]->v.name, cat->vol[i]->hidden_why);
+		else if (!cat->vol[i]->v.snapdir_access)
 			buf_printf(b, "  %s: snapshot directory access is off, its snapshots cannot be entered\n",
-				   cat->vol[i].v.name);
-		put_shadowed(fs, &cat->vol[i].v, b);
+				   cat->vol[i]->v.name);
+		put_shadowed(fs, &cat->vol[i]->v, b);
 	}
 	catalog_put(cat);
 }
@@ -129,11 +129,11 @@ static void put_status_json(struct fs *fs, const struct caller *who, struct buf 
 	char u[UUID_TEXT_LEN + 1];
 	for (size_t i = 0; i < cat->n; i++) {
 		buf_puts(b, i ? ",{\"name\":" : "{\"name\":");
-		buf_json(b, cat->vol[i].v.name);
-		buf_printf(b, ",\"uuid\":\"%s\",\"shown\":%s,\"why\":", uuid_format(&cat->vol[i].v.uuid, u),
-			   cat->vol[i].hidden_why ? "false" : "true");
-		buf_json(b, cat->vol[i].hidden_why ? cat->vol[i].hidden_why : "");
-		buf_printf(b, ",\"snapdir_access\":%s}", cat->vol[i].v.snapdir_access ? "true" : "false");
+		buf_json(b, cat->vol[i]->v.name);
+		buf_printf(b, ",\"uuid\":\"%s\",\"shown\":%s,\"why\":", uuid_format(&cat->vol[i]->v.uuid, u),
+			   cat->vol[i]->hidden_why ? "false" : "true");
+		buf_json(b, cat->vol[i]->hidden_why ? cat->vol[i]->hidden_why : "");
+		buf_printf(b, ",\"snapdir_access\":%s}", cat->vol[i]->v.snapdir_access ? "true" : "false");
 	}
 	catalog_put(cat);
 	buf_puts(b, "]}\n");

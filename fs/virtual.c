@@ -195,8 +195,8 @@ static bool volume_place(struct fs *fs, uint64_t offset, char *out, size_t len)
 	bool ok = false;
 	struct catalog *cat = catalog_get(fs->ctl);
 	for (size_t i = 0; i < cat->n && !ok; i++)
-		if (tree_offset(&cat->vol[i].v.uuid) == offset)
-			ok = volume_path(cat, &cat->vol[i], out, len, 0);
+		if (tree_offset(&cat->vol[i]->v.uuid) == offset)
+			ok = volume_path(cat, cat->vol[i], out, len, 0);
 	catalog_put(cat);
 	return ok;
 }
@@ -327,7 +327,7 @@ static void list_volumes(struct fs *fs, const struct node *n, const struct catal
 			 struct virtual_list *l)
 {
 	for (size_t i = 0; i < cat->n; i++) {
-		const struct catalog_volume *v = &cat->vol[i], *p;
+		const struct catalog_volume *v = cat->vol[i], *p;
 		if (v->hidden_why)
 			continue;
 		p = tree_clone_parent(cat, v);

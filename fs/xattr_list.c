@@ -29,7 +29,7 @@ static void put_clones(struct buf *b, const struct catalog *cat, const struct on
 {
 	size_t from = b->len, n = 0;
 	for (size_t i = 0; i < cat->n; i++) {
-		const struct ontap_volume *v = &cat->vol[i].v;
+		const struct volume_facts *v = &cat->vol[i]->v;
 		if (!v->is_flexclone || !uuid_eq(&v->clone_parent, volume) || !uuid_eq(&v->clone_snapshot, &s->uuid))
 			continue;
 		if (n++ && b->len - from > CLONES_MAX)

@@ -174,6 +174,10 @@ typedef void (*ontap_volumes_fn)(const struct ontap_volume *v, size_t n,
 				 const struct ontap_error *e, void *priv);
 /* All volumes of the SVM, all pages. e is NULL on success. */
 void ontap_volume_list(struct ontap *o, ontap_volumes_fn fn, void *priv);
+/* The same for a caller that needs no array of them: each sees them one by one as
+ * the pages come, done ends it. After an error those seen are not all. */
+void ontap_volume_scan(struct ontap *o, void (*each)(const struct ontap_volume *v, void *priv),
+		       void *each_priv, ontap_done_fn done, void *priv);
 /* The volume of that name: n is 0 or 1 (no such volume is no error). */
 void ontap_volume_find(struct ontap *o, const char *name, ontap_volumes_fn fn, void *priv);
 /* n is 0 (gone) or 1. */

@@ -213,13 +213,62 @@ static const struct call_ops list_ops = {sizeof(struct read_call), list_start, v
 static const struct call_ops get_ops = {sizeof(struct read_call), get_start, volume_tell, read_fini};
 static const struct call_ops clones_ops = {sizeof(struct read_call), clones_start, volume_tell, read_fini};
 
+static void what_list(const struct ontap *o, struct call *c)
+{
+	if (*o->svm_name)
+		call_what(c, "list the volumes of SVM \"%s\"", o->svm_name);
+	else
+		call_what(c, "list the volumes");
+}
+
 void ontap_volume_list(struct ontap *o, ontap_volumes_fn fn, void *priv)
 {
 	struct call *c = call_new(o, &list_ops, (void (*)(void))fn, priv);
-	if (c && *o->svm_name)
-		call_what(c, "list the volumes of SVM \"%s\"", o->svm_name);
-	else if (c)
-		call_what(c, "list the volumes");
+	if (c)
+		what_list(o, c);
+}
+
+/* A list whose rows are shown and not kept. */
+struct scan_call {
+	struct read_call rc;
+	void (*each)(const struct ontap_volume *v, void *priv);
+	void *priv;
+};
+
+static bool show_and_drop(struct call *c, struct json_object *rec, const void *row)
+{
+	const struct scan_call *sc = (struct scan_call *)c;
+	if (!row)
+		return !volume_is_constituent(rec);
+	sc->each(row, sc->priv);
+	return false;
+}
+
+static const struct kind scan_kind = {"a volume", sizeof(struct ontap_volume), parse, show_and_drop,
+				      offsetof(struct ontap, old_volume_fields)};
+
+static void scan_start(struct call *c)
+{
+	read_list(c, &scan_kind, volume_request, call_end);
+}
+
+static void scan_tell(void (*fn)(void), const void *data, size_t n, const struct ontap_error *e, void *priv)
+{
+	(void)data, (void)n;
+	((ontap_done_fn)fn)(e, priv);
+}
+
+static const struct call_ops scan_ops = {sizeof(struct scan_call), scan_start, scan_tell, read_fini};
+
+void ontap_volume_scan(struct ontap *o, void (*each)(const struct ontap_volume *v, void *priv),
+		       void *each_priv, ontap_done_fn done, void *priv)
+{
+	struct call *c = call_new(o, &scan_ops, (void (*)(void))done, priv);
+	if (!c)
+		return;
+	((struct scan_call *)c)->each = each;
+	((struct scan_call *)c)->priv = each_priv;
+	what_list(o, c);
 }
 
 void ontap_volume_find(struct ontap *o, const char *name, ontap_volumes_fn fn, void *priv)

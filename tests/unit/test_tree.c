@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "fs/fs_i.h"
+#include "fs/control_i.h"
 
 #define X10  "xxxxxxxxxx"
 #define X50  X10 X10 X10 X10 X10
@@ -244,59 +244,114 @@ static void offsets(void **state)
 
 /* ---- clones ---- */
 
+static struct fs tree;
+static struct control ctl = {.fs = &tree};
+
+static struct ontap_volume volume(uint8_t id, const char *name)
+{
+	struct ontap_volume v = {.uuid = {.b = {id}}, .online = true, .junction = "/x"};
+	snprintf(v.name, sizeof(v.name), "%s", name);
+	return v;
+}
+
 static void clone_parents(void **state)
 {
 	(void)state;
 	static const struct {
 		const char *what;
-		bool flexclone, parent_known, parent_hidden, found;
+		bool flexclone;
+		uint8_t parent;
+		bool parent_hidden, found;
 	} rows[] = {
-		{"a clone", true, true, false, true},
-		{"split from its parent", false, true, false, false},
-		{"its parent is left out", true, true, true, false},
-		{"its parent is not in the catalog", true, false, false, false},
+		{"a clone", true, 1, false, true},
+		{"split from its parent", false, 1, false, false},
+		{"its parent is left out", true, 1, true, false},
+		{"its parent is not in the catalog", true, 9, false, false},
+		{"ONTAP does not tell the parent", true, 0, false, false},
 	};
-	struct catalog *cat = calloc(1, sizeof(*cat) + 2 * sizeof(cat->vol[0]));
-	cat->n = 2;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		memset(cat->vol, 0, 2 * sizeof(cat->vol[0]));
-		cat->vol[0].v.uuid.b[0] = 1;
-		cat->vol[0].hidden_why = rows[i].parent_hidden ? "why" : NULL;
-		cat->vol[1].v.uuid.b[0] = 2;
-		cat->vol[1].v.is_flexclone = rows[i].flexclone;
-		cat->vol[1].v.clone_parent.b[0] = rows[i].parent_known ? 1 : 9;
-		const struct catalog_volume *p = tree_clone_parent(cat, &cat->vol[1]);
-		if (p != (rows[i].found ? &cat->vol[0] : NULL))
+		struct ontap_volume parent = volume(1, "parent"), clone = volume(2, "clone");
+		struct volumes set = {0};
+		parent.online = !rows[i].parent_hidden;
+		clone.is_flexclone = rows[i].flexclone;
+		clone.clone_parent.b[0] = rows[i].parent;
+		volumes_add(&ctl, &set, &clone);
+		volumes_add(&ctl, &set, &parent);
+		struct catalog *cat = catalog_make(&set, 0);
+		assert_non_null(cat);
+		const struct catalog_volume *was = catalog_find(cat, "parent");
+		if (tree_clone_parent(cat, catalog_find(cat, "clone")) != (rows[i].found ? was : NULL))
 			fail_msg("%s", rows[i].what);
-		assert_null(tree_clone_parent(cat, &cat->vol[0]));
+		assert_null(tree_clone_parent(cat, was));
+		catalog_put(cat);
 	}
-	memset(&cat->vol[1].v.clone_parent, 0, sizeof(cat->vol[1].v.clone_parent));
-	cat->vol[1].v.is_flexclone = true;
-	memset(&cat->vol[0].v.uuid, 0, sizeof(cat->vol[0].v.uuid));
-	assert_null(tree_clone_parent(cat, &cat->vol[1])); /* a parent that ONTAP does not tell */
-	free(cat);
 }
 
 static void catalog_lookups(void **state)
 {
 	(void)state;
-	static const char *const names[] = {"A", "Z", "a", "ab", "b", "zz"};
-	struct catalog *cat = calloc(1, sizeof(*cat) + ARRAY_LEN(names) * sizeof(cat->vol[0]));
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		snprintf(cat->vol[i].v.name, sizeof(cat->vol[i].v.name), "%s", names[i]);
-		cat->vol[i].v.uuid.b[3] = (uint8_t)(i + 1);
-	}
-	for (cat->n = 0; cat->n <= ARRAY_LEN(names); cat->n++) {
-		static const char *const missing[] = {"", "0", "aa", "B", "c", "zzz"};
-		for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-			const struct catalog_volume *want = i < cat->n ? &cat->vol[i] : NULL;
-			assert_ptr_equal(catalog_find(cat, names[i]), want);
-			assert_ptr_equal(catalog_by_uuid(cat, &cat->vol[i].v.uuid), want);
+	static const char *const names[] = {"b", "zz", "A", "ab", "Z", "a"};
+	static const char *const missing[] = {"", "0", "aa", "B", "c", "zzz"};
+	for (size_t n = 0; n <= ARRAY_LEN(names); n++) {
+		struct volumes set = {0};
+		for (size_t i = 0; i < n; i++) {
+			const struct ontap_volume v = volume((uint8_t)(40 - 5 * i), names[i]);
+			volumes_add(&ctl, &set, &v);
 		}
-		for (size_t i = 0; i < ARRAY_LEN(missing); i++)
+		struct catalog *cat = catalog_make(&set, 7);
+		assert_int_equal(cat->n, n);
+		for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+			const struct ontap_volume v = volume((uint8_t)(40 - 5 * i), names[i]);
+			const struct catalog_volume *found = catalog_find(cat, names[i]);
+			assert_int_equal(found != NULL, i < n);
+			assert_ptr_equal(catalog_by_uuid(cat, &v.uuid), found);
+			if (found)
+				assert_string_equal(found->v.name, names[i]);
 			assert_null(catalog_find(cat, missing[i]));
+		}
+		catalog_put(cat);
 	}
-	free(cat);
+}
+
+/* Versions of the catalog share what did not change, and nothing else. */
+static void catalog_versions(void **state)
+{
+	(void)state;
+	struct ontap_volume a = volume(1, "a"), b = volume(2, "b"), back;
+	snprintf(b.comment, sizeof(b.comment), "%s", X250);
+	b.clone_snapshot.b[9] = 5;
+	b.split_percent = 40;
+	struct volumes set = {0};
+	volumes_add(&ctl, &set, &a);
+	volumes_add(&ctl, &set, &b);
+	ctl.catalog = catalog_make(&set, 1);
+
+	const struct catalog_volume *was = catalog_find(ctl.catalog, "b");
+	volume_unpack(&was->v, &back);
+	assert_string_equal(back.name, "b");
+	assert_string_equal(back.comment, X250);
+	assert_string_equal(back.junction, "/x");
+	assert_true(uuid_eq(&back.clone_snapshot, &b.clone_snapshot));
+	assert_int_equal(back.split_percent, 40);
+
+	snprintf(a.comment, sizeof(a.comment), "new");
+	volumes_add(&ctl, &set, &a);
+	volumes_add(&ctl, &set, &b);
+	struct catalog *next = catalog_make(&set, 2);
+	assert_ptr_equal(catalog_find(next, "b"), was);
+	assert_ptr_not_equal(catalog_find(next, "a"), catalog_find(ctl.catalog, "a"));
+	assert_string_equal(catalog_find(ctl.catalog, "a")->v.comment, "");
+	assert_string_equal(catalog_find(next, "a")->v.comment, "new");
+	catalog_put(ctl.catalog);
+	ctl.catalog = NULL;
+	assert_string_equal(was->v.comment, X250); /* held by the next one */
+	catalog_put(next);
+
+	volumes_add(&ctl, &set, &a);
+	volumes_drop(&set);
+	set.failed = true;
+	assert_null(catalog_make(&set, 3));
+	assert_false(set.failed);
 }
 
 int main(void)
@@ -308,6 +363,7 @@ int main(void)
 		cmocka_unit_test(comment_text),
 		cmocka_unit_test(offsets),
 		cmocka_unit_test(clone_parents), cmocka_unit_test(catalog_lookups),
+		cmocka_unit_test(catalog_versions),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
