@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <cmocka.h>
 
-#include "fs/base/clock.h"
 #include "fs/base/cleanup.h"
 #include "tests/unit/nfsserver.h"
 
