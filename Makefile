@@ -63,12 +63,13 @@ SRC_MOUNTD := $(filter-out mountd/hold%.c,$(wildcard mountd/*.c))
 SRC_HOLD   := $(wildcard mountd/hold*.c)
 SRC_SIM    := $(wildcard tests/sim/*.c) $(wildcard tests/sim/rest/*.c) $(wildcard tests/sim/nfs/*.c) \
               $(wildcard tests/sim/ganesha/*.c)
+SRC_PROXY  := $(wildcard tests/proxy/*.c)
 SRC_BENCH  := $(wildcard tests/bench/*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 LIB_OBJ    := $(call obj,$(SRC_BASE) $(SRC_NFS) $(SRC_ONTAP) $(SRC_FS))
 
-PROGRAMS   := $(if $(SRC_MOUNTD),$(B)/ontapfs) $(if $(SRC_HOLD),$(B)/ontapfs-hold) $(if $(SRC_SIM),$(B)/ontapsim)
+PROGRAMS   := $(if $(SRC_MOUNTD),$(B)/ontapfs) $(if $(SRC_HOLD),$(B)/ontapfs-hold) $(if $(SRC_SIM),$(B)/ontapsim) $(B)/nfsproxy
 
 .DEFAULT_GOAL := all
 all: $(PROGRAMS)

@@ -21,3 +21,8 @@ $(call obj,$(SRC_SIM)): | $(SIM_GEN)
 $(B)/ontapsim: $(call obj,$(SRC_SIM)) $(SIM_XDR_OBJ) $(call obj,$(SRC_BASE))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pclibs,$(PC_SIM)) -lpthread
+
+# A proxy between any NFS client and server that does wrong what it is told to.
+$(B)/nfsproxy: $(call obj,$(SRC_PROXY) $(SRC_BASE))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pclibs,libxxhash)

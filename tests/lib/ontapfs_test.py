@@ -26,6 +26,7 @@ TOP = os.environ.get("TOP") or os.path.dirname(os.path.dirname(os.path.dirname(o
 BUILD = os.environ.get("BUILD") or os.path.join(TOP, "build")
 ONTAPFS = os.path.join(BUILD, "ontapfs")
 ONTAPSIM = os.path.join(BUILD, "ontapsim")
+NFSPROXY = os.path.join(BUILD, "nfsproxy")
 
 WORK = os.environ.get("WORK")          # private directory outside of the mount
 SIM = os.environ.get("SIM")            # simulator's directory        (shared fixture)
@@ -502,6 +503,57 @@ def own_mount(*opts, sim_args=(), name="mnt"):
     with own_sim(*sim_args) as s:
         with Gateway(s.backend, os.path.join(WORK, name), *opts) as g:
             yield s, g
+
+
+class Proxy:
+    """nfsproxy in front of a simulator's data LIFs: does wrong what it is told to."""
+
+    def __init__(self, sim, name="proxy"):
+        self.sock = os.path.join(WORK, name + ".sock")
+        self.backend = os.path.join(WORK, name + ".json")
+        b = backend(sim.dir)
+        lifs = rest("GET", "/network/ip/interfaces?services=data_nfs&fields=ip.address", sim=sim.dir)[1]["records"]
+        port = b["ontapfs"]["nfsPort"]
+        with open(os.path.join(WORK, name + ".log"), "ab") as log:
+            self.child = subprocess.Popen(  # pylint: disable=consider-using-with
+                [NFSPROXY, "--control", self.sock, *("%s:%d" % (r["ip"]["address"], port) for r in lifs)],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
+        line = self.child.stdout.readline()
+        ok(line, "nfsproxy says its port: " + tail(os.path.join(WORK, name + ".log")))
+        b["ontapfs"]["nfsPort"] = int(line)
+        with open(os.open(self.backend, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as f:
+            json.dump(b, f)
+
+    def tell(self, words):
+        """One command of its control socket (`nfsproxy ctl SOCKET help`); its answer."""
+        return run(NFSPROXY, "ctl", self.sock, *words.split()).stdout
+
+    def seen(self, what):
+        """How often a procedure was called; or "hits": how often a rule applied."""
+        for line in self.tell("stats").splitlines():
+            if line.split()[0] == what:
+                return int(line.split()[1])
+        return 0
+
+    def wait(self, what, count, timeout=20):
+        self.tell("wait %s %d %d" % (what, count, timeout * 1000))
+
+    def close(self):
+        self.child.terminate()
+        self.child.wait(10)
+        self.child.stdout.close()
+
+
+@contextlib.contextmanager
+def proxied_mount(*opts, sim_args=()):
+    """As own_mount, with a proxy in between: yields (sim, gateway, proxy)."""
+    with own_sim(*sim_args) as s:
+        p = Proxy(s)
+        try:
+            with Gateway(p.backend, os.path.join(WORK, "mnt"), *opts) as g:
+                yield s, g, p
+        finally:
+            p.close()
 
 
 @contextlib.contextmanager
