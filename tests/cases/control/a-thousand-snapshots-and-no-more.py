@@ -8,7 +8,7 @@ import ontapfs_test as t
 
 LIMIT = 1023
 
-with t.own_mount("snapshots_per_volume=%d" % LIMIT, "verbs_per_minute=100000", "snapshot_refresh=1") as (sim, gw):
+with t.own_mount("snapshots_per_volume=%d" % LIMIT, "verbs_per_minute=100000") as (sim, gw):
     s = gw.mnt + "/project1/.snapshots/"
     have = len(t.rest_snapshots(sim=sim.dir))
     want = sorted("s%04d" % i for i in range(have, LIMIT))
