@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "fs/base/cleanup.h"
@@ -70,4 +72,28 @@ int bounded_run(int (*fn)(int out_fd, const void *arg), const void *arg, int tim
 		__builtin_memcpy(&r, tail, sizeof(r));
 	waitpid(pid, NULL, r == -ETIMEDOUT ? WNOHANG : 0);
 	return r;
+}
+
+struct wanted {
+	const char *dir, *name;
+};
+
+static int copy_file(int out_fd, const void *arg)
+{
+	const struct wanted *w = arg;
+	char path[PATH_MAX + 64], chunk[4096];
+	snprintf(path, sizeof(path), "%s/.ontap/%s", w->dir, w->name);
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ssize_t n;
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+		if (write(out_fd, chunk, (size_t)n) != n)
+			return -EIO;
+	return n < 0 ? -errno : 0;
+}
+
+int bounded_file(const char *dir, const char *name, int timeout_ms, char *out, size_t len)
+{
+	return bounded_run(copy_file, &(struct wanted){dir, name}, timeout_ms, out, len);
 }

@@ -11,4 +11,7 @@
 int bounded_run(int (*fn)(int out_fd, const void *arg), const void *arg, int timeout_ms, char *out,
 		size_t len);
 
+/* Reads DIR/.ontap/NAME of a mount that may never answer. 0 or -errno. */
+int bounded_file(const char *dir, const char *name, int timeout_ms, char *out, size_t len);
+
 #endif

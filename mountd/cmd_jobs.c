@@ -1,7 +1,6 @@
 /* ontapfs jobs: what ONTAP is at work on for a mount, from its .ontap/jobs. */
 #include <argp.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,21 +43,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
-}
-
-/* Runs in a child: the mount may never answer. */
-static int copy_jobs(int out_fd, const void *dir)
-{
-	char path[PATH_MAX + 16], chunk[4096];
-	snprintf(path, sizeof(path), "%s/.ontap/jobs", (const char *)dir);
-	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ssize_t n;
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
-		if (write(out_fd, chunk, (size_t)n) != n)
-			return -EIO;
-	return n < 0 ? -errno : 0;
 }
 
 /* "AGEs PERCENT% VERB uid=UID VOLUME NAME", see control_jobs() in fs/. */
@@ -105,7 +89,7 @@ int cmd_jobs(int argc, char **argv)
 	cleanup_free char *text = calloc(1, FILE_MAX);
 	if (r < 0 || !text)
 		return cmd_fail("cannot show the jobs of %s: %s", a.mountpoint, strerror(r < 0 ? -r : ENOMEM));
-	r = bounded_run(copy_jobs, dir, FILE_MS, text, FILE_MAX);
+	r = bounded_file(dir, "jobs", FILE_MS, text, FILE_MAX);
 	if (r < 0)
 		return cmd_fail("cannot read %s/.ontap/jobs: %s", dir,
 				r == -EACCES	? "only root may; 'ontapfs wait PATH' tells about a name of yours"
