@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`ontapfs status` lists mounts as a table and as JSON, tells all about one, and exits 1 when one is not well."""
 # needs: own-mount
+# log-ok: killed by signal 9
 import json
 import os
 import ontapfs_test as t
