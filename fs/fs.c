@@ -24,8 +24,6 @@
  * goes on, and interrupts with it, while all that may be are at work. */
 #define PARK_SMALL 4u
 #define PARK_LARGE 16u
-/* How long a mount tries to reach an NFS server before it says that it can't. */
-#define PROBE_NS (8 * NS_PER_SEC)
 
 /* ---- parameters -------------------------------------------------------------------- */
 
@@ -234,35 +232,6 @@ static void found_load(struct fs *fs)
 
 /* ---- the first NFS calls ------------------------------------------------------------------ */
 
-struct probe {
-	bool done;
-	int err;
-};
-
-static void probe_done(struct nfsio_call *c)
-{
-	struct probe *p = c->priv;
-	p->done = true;
-	p->err = c->res.err;
-}
-
-static int probe_call(struct ev *ev, struct nfsio *n, struct nfsio_call *c, struct probe *p)
-{
-	*p = (struct probe){0};
-	c->done = probe_done;
-	c->priv = p;
-	int r = nfsio_submit(n, c);
-	int64_t until = clock_now_ns() + PROBE_NS;
-	while (r == 0 && !p->done) {
-		int64_t left = until - clock_now_ns();
-		if (left <= 0)
-			return -ETIMEDOUT;
-		r = ev_run_once(ev, (int)(left / NS_PER_MS) + 1);
-		r = r < 0 ? r : 0;
-	}
-	return r < 0 ? r : p->err;
-}
-
 /* One volume mounted and looked at says what a user would otherwise find out
  * later: a wrong LIF, a closed port, an export rule. */
 static int probe_nfs(struct fs *fs, char err[512])
@@ -276,38 +245,19 @@ static int probe_nfs(struct fs *fs, char err[512])
 			break;
 		}
 	catalog_put(cat);
-	struct nfsio_params np = fs->nfs_params;
-	np.soft_ns = PROBE_NS;
-	struct ev *ev = ev_new();
-	struct nfsio *n = ev ? nfsio_new(ev, &np) : NULL;
-	struct nfsio_call *c = calloc(1, sizeof(*c));
-	struct probe p;
-	int r = -ENOMEM;
-	if (n && c) {
-		c->proc = NFSIO_MNT;
-		c->name = path;
-		r = probe_call(ev, n, c, &p);
-		if (r == 0) {
-			struct nfsio_fh fh = c->res.fh;
-			memset(c, 0, sizeof(*c));
-			c->proc = NFSIO_FSINFO;
-			c->fh = fh;
-			r = probe_call(ev, n, c, &p);
-		}
-	}
-	nfsio_free(n);
-	ev_free(ev);
-	free(c);
+	const struct nfsio_params *np = &fs->nfs_params;
+	struct fs_probe found;
+	int r = fs_probe_nfs(np, path, false, &found);
 	if (r == -EACCES)
 		snprintf(err, 512, "NFS at %s refuses to mount %s: a rule of export policy \"%s\" must allow this "
-			 "host (and sec=sys)", np.lifs[0].address, path, policy);
+			 "host (and sec=sys)", np->lifs[0].address, path, policy);
 	else if (r == -ETIMEDOUT || r == -ECONNREFUSED || r == -EHOSTUNREACH)
 		snprintf(err, 512,
 			 "no NFS server answers at %s (NFS port %u, MOUNT port %u; 0: asked of the portmapper): check "
 			 "dataLIF, the LIF's state, firewalls and these ports (%s)",
-			 np.lifs[0].address, np.lifs[0].nfs_port, np.lifs[0].mount_port, strerror(-r));
+			 np->lifs[0].address, np->lifs[0].nfs_port, np->lifs[0].mount_port, strerror(-r));
 	else if (r < 0)
-		snprintf(err, 512, "NFS at %s does not mount %s: %s", np.lifs[0].address, path, strerror(-r));
+		snprintf(err, 512, "NFS at %s does not mount %s: %s", np->lifs[0].address, path, strerror(-r));
 	return r;
 }
 

@@ -107,6 +107,18 @@ struct fs_creator {
 bool fs_creator_of(const char *comment, struct fs_creator *ret);
 /* "We" in such a record: as configured (may be NULL), else the machine id. */
 void fs_realm(const char *configured, char out[64]);
+/* What one look over NFS brought. */
+struct fs_probe {
+	enum nfsio_proc step;  /* the last one: NFSIO_MNT, FSINFO, READDIRPLUS or READ */
+	uint32_t rtmax, wtmax; /* bytes, of FSINFO */
+	uint32_t entries;      /* listed in the root, the first ones */
+	char file[256];        /* in the root, of which something was read; "" there is none */
+	uint32_t bytes;        /* read of it */
+};
+/* Mounts `path` from the LIFs of np (soft_ns is its own) and asks FSINFO; look:
+ * lists the root and reads a file. Any thread, waits some seconds at most; as the
+ * user of this process. 0, or -errno of ret->step. */
+int fs_probe_nfs(const struct nfsio_params *np, const char *path, bool look, struct fs_probe *ret);
 /* Why a mount leaves this volume out: a static sentence, NULL: it shows it. */
 const char *fs_hidden_why(const struct fs_params *p, const struct ontap_volume *v);
 
