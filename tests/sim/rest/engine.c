@@ -128,7 +128,7 @@ static void dispatch(struct req *r, const struct resource *res, bool item, struc
 	r->tmpl = item ? res->item : res->collection;
 	if (item && res->key)
 		key = request_path(r, res->key);
-	if ((res->flags & R_CLUSTER_ONLY) && !r->cluster_admin) {
+	if (((res->flags & R_CLUSTER_ONLY) && !r->cluster_admin) || !role_allows(r)) {
 		fail_set(&f, 403, E_PERMISSION, "not authorized for that command");
 		reply_fail(rep, &f);
 		return;

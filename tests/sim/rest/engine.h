@@ -82,6 +82,11 @@ struct reply {
 /* Answers one request; on return rep is filled. */
 void engine_handle(struct req *r, struct reply *rep);
 
+/* res_role.c: may the account do this?  Not while the model is locked. */
+bool role_allows(struct req *r);
+/* Is it one of ONTAP's words for access? */
+bool role_word(const char *word);
+
 /* The error form of ONTAP. */
 void reply_fail(struct reply *rep, const struct fail *f);
 void reply_fini(struct reply *rep);

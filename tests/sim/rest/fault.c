@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "tests/sim/rest/engine.h"
 #include "tests/sim/rest/jobs.h"
 #include "tests/sim/rest/record.h"
 #include "tests/sim/rest/server.h"
@@ -200,6 +201,26 @@ static const char *license_command(char **w)
 	return put_switch(UNLICENSED, w[1], drop);
 }
 
+/* role PATH ACCESS: the first one takes away all others; role clear */
+static const char *role_command(char **w)
+{
+	struct model *m = fault.model;
+	int r;
+
+	if (!w[0] || (!w[1] && strcmp(w[0], "clear") != 0) || (w[1] && (w[2] || !role_word(w[1]))))
+		return "error: want 'role /api/PATH ACCESS' or 'role clear'";
+	model_lock(m);
+	if (w[1]) {
+		AUTO_FREE char *key = sim_fmt(ROLE_RIGHT "%s", w[0]);
+
+		r = db_setting_put(m->db, key, w[1]);
+	} else {
+		r = db_exec(m->db, "DELETE FROM settings WHERE key LIKE '" ROLE_RIGHT "%'", "");
+	}
+	model_unlock(m);
+	return r < 0 ? "error: state.db cannot be written" : "ok";
+}
+
 static const char *clear(void)
 {
 	pthread_mutex_lock(&fault.lock);
@@ -240,6 +261,8 @@ static const char *command(char *line)
 		return account_command(w + 1);
 	if (n && !strcmp(w[0], "license"))
 		return license_command(w + 1);
+	if (n && !strcmp(w[0], "role"))
+		return role_command(w + 1);
 	if (n && !strcmp(w[0], "record"))
 		return record_command(w + 1);
 	return "error: unknown command";

@@ -37,6 +37,7 @@ static inline void model_unlock(struct model *m)
 #define ACCOUNT_LOCKED "locked:"
 /* ... and of a licence: "1" while it is missing. */
 #define UNLICENSED "unlicensed:"
+#define ROLE_RIGHT "privilege:" /* and a path: access of the SVM's account */
 
 /* Is the feature licensed?  Model locked. */
 bool license_there(struct model *m, const char *name);
