@@ -512,6 +512,8 @@ static void reconcile_volume(uint32_t idx, void *priv)
 	struct fs *fs = rc->fs;
 	struct space *s = &fs->st.spaces[idx];
 	const struct catalog_volume *v = catalog_by_uuid(rc->cat, &s->volume);
+	if (v && !v->v.is_flexclone && !space_is_snapshot(s))
+		s->clone_parent = (struct uuid){0}; /* split: an ordinary volume, also after a takeover */
 	if (v && strcmp(v->v.name, space_is_snapshot(s) ? v->v.name : s->name) == 0 && !v->hidden_why)
 		return;
 	if (!space_is_snapshot(s))

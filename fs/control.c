@@ -6,6 +6,7 @@
  * are told EINPROGRESS and the job goes on. */
 #include "fs/control.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,6 +209,50 @@ static void send_snapdir_enable(struct verb *v, const struct ctl_msg *m, const c
 	ontap_volume_snapdir(v->c->o, &m->volume, true, verb_snapdir_on, v);
 }
 
+/* The size that ONTAP made of it is read back, into the picture too. */
+static void resize_read_back(const struct ontap_error *e, void *priv)
+{
+	struct verb *v = priv;
+	if (e)
+		verb_done(v, NULL, e);
+	else
+		ontap_volume_get(v->c->o, &v->volume, verb_cloned, v);
+}
+
+static void send_volume_resize(struct verb *v, const struct ctl_msg *m, const char *request)
+{
+	(void)request;
+	ontap_volume_resize(v->c->o, &m->volume, m->size, resize_read_back, v);
+}
+
+/* Which relationship it is, then its update. */
+static void update_send(const struct ontap_mirror *am, size_t n, const struct ontap_error *e, void *priv)
+{
+	struct verb *v = priv;
+	const struct ontap_error none = {.err = -ENOENT, .text = "the volume is not the destination of a SnapMirror "
+					 "relationship that this account sees"};
+	if (e || !n)
+		verb_done(v, NULL, e ? e : &none);
+	else
+		ontap_mirror_update(v->c->o, &am[0].uuid, verb_finished, v);
+}
+
+static void send_mirror_update(struct verb *v, const struct ctl_msg *m, const char *request)
+{
+	(void)request;
+	mirror_ask(v->c, m->name, update_send, v);
+}
+
+static void send_file_clone(struct verb *v, const struct ctl_msg *m, const char *request)
+{
+	(void)request;
+	const struct ontap_file_clone f = {
+		.volume = m->volume, .source = m->range->source, .destination = m->range->destination,
+		.source_start = m->range->from, .destination_start = m->range->to, .length = m->range->length,
+	};
+	ontap_file_clone(v->c->o, &f, verb_finished, v);
+}
+
 static void send_clone_split(struct verb *v, const struct ctl_msg *m, const char *request)
 {
 	(void)request;
@@ -240,6 +285,10 @@ static const struct verb_kind {
 	[CTL_SNAPSHOT_SET] = {"snapshot.set", send_snapshot_set, false}, /* values may differ */
 	[CTL_CLONE_SPLIT] = {"clone.split", send_clone_split, true},
 	[CTL_VOLUME_RESTORE] = {"volume.restore", send_volume_restore, true},
+	[CTL_VOLUME_RESIZE] = {"volume.resize", send_volume_resize, false}, /* as SET */
+	[CTL_FILE_CLONE] = {"file.clone", send_file_clone, false},
+	[CTL_MIRROR_FIND] = {"snapmirror.find", NULL, false},
+	[CTL_MIRROR_UPDATE] = {"snapmirror.update", send_mirror_update, true},
 };
 
 const char *ctl_op_name(enum ctl_op op)
@@ -250,7 +299,9 @@ const char *ctl_op_name(enum ctl_op op)
 static void verb_start(struct control *c, struct ctl_msg *m)
 {
 	struct list *l, *tmp;
-	m->deadline_ns = clock_now_ns() + c->fs->p.verb_wait_ns;
+	/* A copy that is still under way must not be believed to have ended: whoever
+	 * asked would write the file himself, and be overwritten later. */
+	m->deadline_ns = m->op == CTL_FILE_CLONE ? 0 : clock_now_ns() + c->fs->p.verb_wait_ns;
 	list_for_each(l, tmp, &c->verbs) {
 		struct verb *v = list_entry(l, struct verb, link);
 		if (v->op == m->op && kinds[v->op].joins && v->uid == m->uid &&
@@ -285,6 +336,41 @@ static void verb_start(struct control *c, struct ctl_msg *m)
 	kinds[m->op].send(v, m, uuid_format(&m->request, request));
 }
 
+static uint32_t file_clones_of(struct control *c, const struct uuid *volume)
+{
+	uint32_t n = 0;
+	struct list *l, *tmp;
+	list_for_each(l, tmp, &c->verbs) {
+		const struct verb *v = list_entry(l, struct verb, link);
+		n += v->op == CTL_FILE_CLONE && uuid_eq(&v->volume, volume);
+	}
+	return n;
+}
+
+/* Begins those whose turn it is. Those that waited too long are told that the
+ * filer is busy: their callers copy by themselves. Next due time, or 0. */
+static int64_t queued_run(struct control *c, int64_t now)
+{
+	int64_t next = 0;
+	struct list *l, *tmp;
+	list_for_each(l, tmp, &c->queued) {
+		struct ctl_msg *m = list_entry(l, struct ctl_msg, link);
+		if (file_clones_of(c, &m->volume) < FILE_CLONES_MAX) {
+			list_remove(l);
+			verb_start(c, m);
+		} else if (m->deadline_ns <= now) {
+			list_remove(l);
+			m->error.err = -EBUSY;
+			snprintf(m->error.text, sizeof(m->error.text), "%u file clones are at work in this volume",
+				 FILE_CLONES_MAX);
+			ctl_answer(m);
+		} else if (!next || m->deadline_ns < next) {
+			next = m->deadline_ns;
+		}
+	}
+	return next;
+}
+
 /* Tells waiters whose patience ended; returns the next such time, or 0. */
 static int64_t verbs_expire(struct control *c, int64_t now)
 {
@@ -294,6 +380,8 @@ static int64_t verbs_expire(struct control *c, int64_t now)
 		struct verb *v = list_entry(l, struct verb, link);
 		list_for_each(k, ktmp, &v->waiters) {
 			struct ctl_msg *m = list_entry(k, struct ctl_msg, link);
+			if (!m->deadline_ns)
+				continue;
 			if (m->deadline_ns <= now) {
 				list_remove(&m->link);
 				pthread_mutex_lock(&c->pic_lock);
@@ -326,6 +414,13 @@ static void dispatch(struct control *c, struct ctl_msg *m)
 		break;
 	case CTL_SNAPSHOT_FIND:
 		snapshot_find(c, m);
+		break;
+	case CTL_MIRROR_FIND:
+		mirror_find(c, m);
+		break;
+	case CTL_FILE_CLONE:
+		m->deadline_ns = clock_now_ns() + c->fs->p.verb_wait_ns;
+		list_append(&c->queued, &m->link);
 		break;
 	default:
 		verb_start(c, m);
@@ -430,6 +525,9 @@ static void *control_main(void *arg)
 			inbox_run(c);
 			now = clock_now_ns();
 			next = verbs_expire(c, now);
+			t = queued_run(c, now);
+			if (t && (!next || t < next))
+				next = t;
 			t = watches_refresh(c, now);
 			if (t && (!next || t < next))
 				next = t;
@@ -469,6 +567,8 @@ struct control *control_new(struct fs *fs, struct ontap *o)
 	list_init(&c->inbox);
 	list_init(&c->watches);
 	list_init(&c->verbs);
+	list_init(&c->mirrors);
+	list_init(&c->queued);
 	return c;
 }
 
@@ -559,10 +659,11 @@ void control_free(struct control *c)
 		free(w);
 	}
 	/* Nobody took these up any more. */
-	while ((l = list_pop(&c->inbox))) {
+	while ((l = list_pop(&c->inbox)) || (l = list_pop(&c->queued))) {
 		struct ctl_msg *m = list_entry(l, struct ctl_msg, link);
 		m->ev.fn(&m->ev);
 	}
+	mirrors_free(c);
 	catalog_put(c->catalog);
 	volumes_drop(&c->fetched);
 	free(c);

@@ -93,9 +93,19 @@ enum ctl_op {
 	CTL_SNAPSHOT_SET,    /* volume, snapshot, name (field), comment (value) */
 	CTL_CLONE_SPLIT,     /* volume, name: starts it, does not wait for its end */
 	CTL_VOLUME_RESTORE,  /* volume, snapshot, name (of the volume) */
+	CTL_FILE_CLONE,      /* volume, name (of the new file), range */
+	CTL_VOLUME_RESIZE,   /* volume, name, size: vol */
+	CTL_MIRROR_FIND,     /* volume, name: mirror, found */
+	CTL_MIRROR_UPDATE,   /* volume, name: starts a transfer */
 	CTL_NOPS
 };
 const char *ctl_op_name(enum ctl_op op);
+
+/* What to copy from one file to another; paths from the root of the volume. */
+struct file_range {
+	char source[4096 + ONTAP_NAME_MAX], destination[4096];
+	uint64_t from, to, length; /* bytes */
+};
 
 struct ctl_msg {
 	struct ev_msg ev;
@@ -114,12 +124,14 @@ struct ctl_msg {
 	char comment[ONTAP_COMMENT_MAX + 1];
 	char policy[ONTAP_NAME_MAX + 1]; /* export policy */
 	uint64_t size;           /* bytes */
+	struct file_range *range; /* malloc'ed, freed with the message */
 	struct audit_record audit; /* of a verb: for its end after nobody waits any more */
 	/* out; request: of the job that was joined */
 	struct ontap_error error; /* error.err 0 on success */
 	bool found;
 	struct ontap_snapshot snap;
 	struct ontap_volume vol;
+	struct ontap_mirror mirror;
 	struct snaplist *list;
 	int64_t deadline_ns;     /* control thread only: verb_wait */
 };

@@ -70,6 +70,7 @@ struct control {
 	size_t listed;            /* snapshots in all their lists */
 	struct control_health health;
 
+	struct list queued;       /* file clones that wait for their turn: messages */
 	struct list verbs;        /* changed by the control thread, under pic_lock */
 	struct ended ended[64];   /* a ring; under pic_lock */
 	uint32_t nended;
@@ -80,6 +81,7 @@ struct control {
 	bool catalog_fetching;
 	int64_t catalog_asked_ns, catalog_due_ns, catalog_changed_ns;
 	struct volumes fetched;   /* of the catalog being asked for */
+	struct list mirrors;      /* mirror.c: what was learnt of SnapMirror destinations */
 	uint32_t background;      /* list calls under way that nobody waits for */
 	int64_t background_ns;    /* when the last one began */
 	int64_t watches_look_ns, watches_due_ns; /* nothing to look for before; the next due time, or 0 */
@@ -96,6 +98,11 @@ struct control {
  * a walk through all volumes does not end in gigabytes. */
 #define WATCHES_MAX  1024u
 #define LISTED_MAX   32768u /* snapshots */
+/* How often the list of volumes is read while a clone is being split. */
+#define SPLIT_LOOK_NS (2 * NS_PER_SEC)
+/* File clones at work per volume: the copies of many users shall not be the
+ * filer's only work. */
+#define FILE_CLONES_MAX 4u
 /* People wait for a listing no longer than this when an older one is known. */
 #define LIST_PATIENCE_NS NS_PER_SEC
 
@@ -127,5 +134,11 @@ int64_t lists_expire(struct control *c, int64_t now);
 /* ---- jobs.c ---- */
 /* Takes a verb off the list, and keeps its result for those who come back to ask. */
 void jobs_ended(struct control *c, struct verb *v, const struct ontap_error *e);
+
+/* ---- mirror.c ---- */
+/* The relationship whose destination is that volume of our SVM. */
+void mirror_ask(struct control *c, const char *volume, ontap_mirrors_fn fn, void *priv);
+void mirror_find(struct control *c, struct ctl_msg *m);
+void mirrors_free(struct control *c);
 
 #endif

@@ -125,6 +125,14 @@ void silly_remove(struct req *r, struct silly *s);
 /* ---- tree.c: shape and names, no I/O ---------------------------------------------- */
 /* A name that mkdir or mv may give to a snapshot: 0, -EINVAL, -ENAMETOOLONG. */
 int tree_check_snapshot_name(const char *name);
+bool tree_is_utf8(const char *text);
+/* "1073741824", "1G", "1GiB": bytes. */
+bool tree_parse_size(const char *text, uint64_t *ret_bytes);
+/* "2027-01-31", "2027-01-31T12:00:00Z", "...+02:00", or from now on "+30d" (m, h,
+ * d, w): seconds since the epoch. */
+bool tree_parse_when(const char *text, int64_t now_s, int64_t *ret_s);
+/* "2027-01-31T12:00:00Z" */
+void tree_format_time(char *out, size_t len, int64_t s);
 /* Splits VOLUME@SNAP at the first '@': false when there is none. */
 bool tree_split_at(const char *name, char volume[256], char snap[256]);
 /* Which snapshot does a link's target name? It must end in VOLUME/.snapshots/SNAP
@@ -217,6 +225,8 @@ OP(setxattr)(fuse_req_t fr, fuse_ino_t ino, const char *name, const char *value,
 OP(getxattr)(fuse_req_t fr, fuse_ino_t ino, const char *name, size_t size);
 OP(listxattr)(fuse_req_t fr, fuse_ino_t ino, size_t size);
 OP(removexattr)(fuse_req_t fr, fuse_ino_t ino, const char *name);
+OP(copy_file_range)(fuse_req_t fr, fuse_ino_t ino_in, off_t off_in, struct fuse_file_info *fi_in,
+		    fuse_ino_t ino_out, off_t off_out, struct fuse_file_info *fi_out, size_t len, int flags);
 
 /* Control verbs on .snapshots, called by the operations above. */
 void ctl_snapshot_create(struct req *r);
@@ -224,26 +234,46 @@ void ctl_snapshot_delete(struct req *r);
 void ctl_snapshot_rename(struct req *r);
 /* A replay of what a predecessor made and had begun to answer: replies. */
 bool ctl_answered(struct req *r);
+/* How long setting ontap.arm counts. */
+#define ARM_MEMORY_NS (60 * NS_PER_SEC)
 /* Does the configuration allow this verb to the caller? Only the creator (by the
  * record in `comment`) or an admin changes an object. Both reply when not. */
 bool ctl_allowed(struct req *r, enum fs_verb verb);
 bool ctl_is_owner(struct req *r, const char *what, const char *name, const char *comment,
 		  const char *verb);
+/* path.c: goes on with the path from the root of its space, "" the root itself, else
+ * with a slash in front; NULL and -errno when it is not found (ESTALE: moved by
+ * somebody else). Uses r->extra and r->call. */
+void path_of(struct req *r, struct node *n, void (*then)(struct req *r, const char *path, int err));
 /* Clones: r->node is the root or a .clones, r->name the clone, r->name2 the
  * target of a link. */
 void clone_by_link(struct req *r);
 void clone_by_mkdir(struct req *r);
 void clone_delete(struct req *r);
-/* mkdir at the root, where volume.create is allowed. */
+/* A name that a volume may have; replies when not. */
+bool ctl_volume_name(struct req *r, const char *name);
+/* mkdir and rmdir at the root, where volume.create and volume.delete are allowed. */
 void volume_create(struct req *r);
-/* setxattr of ontap.snapshot.comment or .label: `field` as REST calls it. */
-void ctl_snapshot_set(struct req *r, const struct space *s, const char *field, const char *value,
-		      size_t len);
+void volume_delete(struct req *r);
+/* setxattr on the root of a live volume, whose space s is: ontap.volume.size,
+ * ontap.clone.split, ontap.snapmirror.update. */
+void volume_resize(struct req *r, const struct space *s, const char *value);
+void clone_split(struct req *r, const struct space *s, const char *value);
+void mirror_update(struct req *r, const struct space *s, const char *value);
+/* setxattr of ontap.snapshot.comment, .label and .expiry; s is the snapshot's space. */
+void ctl_snapshot_comment(struct req *r, const struct space *s, const char *value);
+void ctl_snapshot_label(struct req *r, const struct space *s, const char *value);
+void ctl_snapshot_expiry(struct req *r, const struct space *s, const char *value);
 /* setxattr of ontap.restore on a volume's root: "lose=N UUID", rule 6.6. */
 #define XATTR_RESTORE "ontap.restore"
 void volume_restore(struct req *r, struct node *n, const char *value, size_t len);
 /* Notes for rule 6.2 that this process looked or meddled inside a snapshot. */
 void ctl_walked(struct req *r, uint32_t space);
+
+/* LINK of a snapshot's large file into its live volume: r->node2 into r->node as
+ * r->name. EXDEV where ONTAP does not copy it. */
+bool fileclone_wanted(struct fs *fs, struct node *file, const struct node *dir);
+void fileclone_link(struct req *r);
 
 /* ---- xattrs for the commands: xattr_list.c ------------------------------------------- */
 /* Replies to a GETXATTR: the size, ERANGE or the value. */

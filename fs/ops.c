@@ -26,16 +26,6 @@ static void op_fallocate(fuse_req_t fr, fuse_ino_t ino, int mode, off_t off, off
 	req_err(op_begin(fr), -EOPNOTSUPP); /* NFSv3 has none */
 }
 
-static void op_copy_file_range(fuse_req_t fr, fuse_ino_t ino_in, off_t off_in, struct fuse_file_info *fi_in,
-			       fuse_ino_t ino_out, off_t off_out, struct fuse_file_info *fi_out, size_t len,
-			       int flags)
-{
-	(void)ino_in, (void)off_in, (void)fi_in, (void)ino_out, (void)off_out, (void)fi_out, (void)len;
-	(void)flags;
-	/* The kernel then copies by reading and writing. */
-	req_err(op_begin(fr), -EOPNOTSUPP);
-}
-
 const struct fuse_lowlevel_ops fs_ops = {
 	.lookup = op_lookup,
 	.forget = op_forget,

@@ -8,12 +8,20 @@
 #include "fs/base/clock.h"
 #include "fs/fs_i.h"
 
-#define ARM_MEMORY_NS (60 * NS_PER_SEC)
-
 /* ---- names -------------------------------------------------------------------- */
 
+/* A clone or volume that the patterns of this mount leave out would be made and
+ * never seen: nobody could use it or remove it from here. */
+static bool shown_name(struct req *r, const char *name)
+{
+	const char *why = catalog_name_hidden(&r->fs->p, name);
+	if (why)
+		req_refuse(r, -EACCES, "this mount would not show %s: %s", name, why);
+	return !why;
+}
+
 /* ONTAP's rule for volumes (and so for clones). */
-static bool good_name(struct req *r, const char *name)
+bool ctl_volume_name(struct req *r, const char *name)
 {
 	size_t ok = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
 	if (strlen(name) > 203)
@@ -22,18 +30,8 @@ static bool good_name(struct req *r, const char *name)
 		req_refuse(r, -EINVAL, "a clone is a volume: its name is letters, digits and '_', and does not begin "
 			   "with a digit");
 	else
-		return true;
+		return shown_name(r, name);
 	return false;
-}
-
-/* A clone or volume that the patterns of this mount leave out would be made and
- * never seen: nobody could use it or remove it from here. */
-static bool shown_name(struct req *r)
-{
-	const char *why = catalog_name_hidden(&r->fs->p, r->name);
-	if (why)
-		req_refuse(r, -EACCES, "this mount would not show %s: %s", r->name, why);
-	return !why;
 }
 
 /* The volume that a path component names, if it is one of the tree. */
@@ -204,7 +202,7 @@ static void clone_begin(struct req *r, const char *volume, const char *snap, boo
 	if (ctl_answered(r))
 		return;
 	r->verb = 1 + FS_CLONE_CREATE;
-	if (!good_name(r, r->name) || !shown_name(r) || !ctl_allowed(r, FS_CLONE_CREATE))
+	if (!ctl_volume_name(r, r->name) || !ctl_allowed(r, FS_CLONE_CREATE))
 		return;
 	struct cloning *x = calloc(1, sizeof(*x));
 	if (!x) {
@@ -426,46 +424,4 @@ void clone_delete(struct req *r)
 		const struct volume_facts facts = volume_view(&u->v);
 		bind_volume(r, &facts, delete_bound);
 	}
-}
-
-/* ---- volumes ------------------------------------------------------------------------------- */
-
-static void volume_made(struct req *r, struct ctl_msg *m)
-{
-	if (m->error.err) {
-		req_refuse(r, m->error.err, "%s", m->error.text);
-		return;
-	}
-	r->object = m->vol.uuid;
-	r->changed = true;
-	bind_made(r, m);
-}
-
-void volume_create(struct req *r)
-{
-	if (ctl_answered(r))
-		return;
-	r->verb = 1 + FS_VOLUME_CREATE;
-	if (!good_name(r, r->name) || !shown_name(r) || !ctl_allowed(r, FS_VOLUME_CREATE))
-		return;
-	const struct fs_params *p = &r->fs->p;
-	if (p->limit_volume_size && p->create.size > p->limit_volume_size) {
-		req_refuse(r, -EDQUOT, "new volumes have %llu bytes (defaults.size), the limit limitVolumeSize is %llu",
-			   (unsigned long long)p->create.size, (unsigned long long)p->limit_volume_size);
-		return;
-	}
-	struct ctl_msg *m = req_message(r, CTL_VOLUME_CREATE, NULL);
-	if (!m)
-		return;
-	struct creator who = {.known = true, .uid = req_caller(r)->uid};
-	if (!req_was_sent(r))
-		uuid_random(&r->note->intent.request);
-	m->request = r->request = r->note->intent.request;
-	m->gid = req_caller(r)->gid;
-	uuid_format(&m->request, who.request);
-	strcpy_bounded(who.realm, r->fs->realm, sizeof(who.realm));
-	strcpy_bounded(m->name, r->name, sizeof(m->name));
-	tree_format_creator(m->comment, sizeof(m->comment), &who);
-	req_intend(r);
-	req_control(r, m, volume_made);
 }

@@ -1,5 +1,5 @@
 /* Control verbs on .snapshots: mkdir, rmdir and mv become snapshot create,
- * delete and rename. Policy first, then the safety rules, then ONTAP; every
+ * delete and rename, setfattr sets comment, label and expiry. Policy first, then the safety rules, then ONTAP; every
  * refusal leaves its reason in ontap.last_error. */
 #include <errno.h>
 #include <linux/fs.h>
@@ -207,10 +207,63 @@ void ctl_snapshot_create(struct req *r)
 	req_submit(r, create_permitted);
 }
 
-/* ---- comment and label ----------------------------------------------------------------- */
+/* ---- changes of a snapshot: find it, then by uuid --------------------------------------- */
+
+/* Asks ONTAP what has that name now; from there on it goes by uuid. */
+static void find_first(struct req *r, const struct uuid *volume, const char *name, req_ctl_fn done)
+{
+	if (strlen(name) > ONTAP_NAME_MAX) {
+		req_err(r, -ENAMETOOLONG); /* cut, it would be another snapshot's name */
+		return;
+	}
+	struct ctl_msg *m = req_message(r, CTL_SNAPSHOT_FIND, volume);
+	if (!m)
+		return;
+	m->fresh = true;
+	strcpy_bounded(m->name, name, sizeof(m->name));
+	req_control(r, m, done);
+}
+
+/* What was found becomes r->snap, if it is the caller's to have `verb`; replies
+ * when not. */
+static bool found_own(struct req *r, const struct ctl_msg *m, const char *verb)
+{
+	if (m->error.err) {
+		refused_by_ontap(r, &m->error);
+	} else if (!m->found) {
+		req_err(r, -ENOENT);
+	} else {
+		r->snap = m->snap;
+		r->object = m->snap.uuid;
+		return is_owner(r, &m->snap, verb);
+	}
+	return false;
+}
+
+/* Sends a change of r->snap; name and value as op says. */
+static void change(struct req *r, enum ctl_op op, const struct uuid *volume, const char *name, const char *value,
+		   req_ctl_fn done)
+{
+	struct ctl_msg *m = req_message(r, op, volume);
+	if (!m)
+		return;
+	m->snapshot = r->snap.uuid;
+	strcpy_bounded(m->name, name, sizeof(m->name));
+	strcpy_bounded(m->comment, value, sizeof(m->comment));
+	r->note->intent.object = r->snap.uuid;
+	req_intend(r);
+	req_control(r, m, done);
+}
+
+static const struct uuid *volume_of(const struct req *r)
+{
+	return &r->fs->st.spaces[r->node->space].volume;
+}
+
+/* ---- comment, label, expiry --------------------------------------------------------------- */
 
 struct setting {
-	const char *field;
+	const char *field; /* REST's name of it */
 	char value[ONTAP_COMMENT_MAX + 1];
 };
 
@@ -222,74 +275,93 @@ static void set_done(struct req *r, struct ctl_msg *m)
 		req_err(r, 0);
 }
 
+/* The record of who made it stays at the end, whatever people write. False: replied. */
+static bool add_record(struct req *r, struct setting *s)
+{
+	struct creator real, said;
+	char record[256];
+	tree_parse_creator(r->snap.comment, &real);
+	tree_parse_creator(s->value, &said);
+	if (!real.known && said.known) {
+		req_refuse(r, -EPERM, "a comment cannot say who made a snapshot");
+		return false;
+	}
+	if (!real.known)
+		return true;
+	tree_format_creator(record, sizeof(record), &real);
+	size_t len = strlen(s->value), add = strlen(record) + 1;
+	if (len + add > ONTAP_COMMENT_MAX) {
+		req_refuse(r, -E2BIG, "a comment has room for %zu bytes here", ONTAP_COMMENT_MAX - add);
+		return false;
+	}
+	snprintf(s->value + len, sizeof(s->value) - len, "%s%s", len ? " " : "", record);
+	return true;
+}
+
 static void set_found(struct req *r, struct ctl_msg *m)
 {
 	struct setting *s = r->extra;
-	if (m->error.err) {
-		refused_by_ontap(r, &m->error);
-		return;
-	}
-	if (!m->found || !uuid_eq(&m->snap.uuid, &r->space->snapshot)) {
+	if (m->found && !uuid_eq(&m->snap.uuid, &r->space->snapshot)) {
 		req_err(r, -ESTALE);
 		return;
 	}
-	if (!is_owner(r, &m->snap, "changed"))
+	if (!found_own(r, m, "changed"))
 		return;
-	struct ctl_msg *n = req_message(r, CTL_SNAPSHOT_SET, &r->space->volume);
-	if (!n)
-		return;
-	n->snapshot = m->snap.uuid;
-	strcpy_bounded(n->name, s->field, sizeof(n->name));
-	strcpy_bounded(n->comment, s->value, sizeof(n->comment));
-	struct creator c;
-	tree_parse_creator(m->snap.comment, &c);
-	if (strcmp(s->field, "comment") == 0 && c.known) {
-		/* The record of who made it stays at the end, whatever people write. */
-		char record[256];
-		tree_format_creator(record, sizeof(record), &c);
-		size_t len = strlen(s->value), add = strlen(record) + 1;
-		if (len + add > ONTAP_COMMENT_MAX) {
-			free(n->priv);
-			free(n);
-			req_refuse(r, -E2BIG, "a comment has room for %zu bytes here", ONTAP_COMMENT_MAX - add);
-			return;
-		}
-		snprintf(n->comment + len, sizeof(n->comment) - len, "%s%s", len ? " " : "", record);
-	}
-	req_control(r, n, set_done);
+	if (strcmp(s->field, "comment") != 0 || add_record(r, s))
+		change(r, CTL_SNAPSHOT_SET, &r->space->volume, s->field, s->value, set_done);
 }
 
-void ctl_snapshot_set(struct req *r, const struct space *s, const char *field, const char *value, size_t len)
+static void set_begin(struct req *r, const struct space *s, const char *field, const char *value)
 {
 	struct setting *x = calloc(1, sizeof(*x));
-	if (!x || len > ONTAP_COMMENT_MAX || memchr(value, '\0', len)) {
-		req_err(r, !x ? -ENOMEM : len > ONTAP_COMMENT_MAX ? -E2BIG : -EINVAL);
-		free(x);
-		return;
-	}
-	bool expiry = strcmp(field, "expiry_time") == 0;
-	r->verb = 1 + (expiry ? FS_SNAPSHOT_RETAIN : FS_SNAPSHOT_SET);
-	r->name = s->name;
-	r->verb_space = s->volume_space;
-	memcpy(x->value, value, len);
-	if (expiry && (!len || x->value[strspn(x->value, "0123456789T:Z+-")])) {
-		free(x);
-		req_refuse(r, -EINVAL, "the value is a time as in 2030-01-31T12:00:00Z");
-		return;
-	}
-	if (expiry && !ctl_allowed(r, FS_SNAPSHOT_RETAIN)) {
-		free(x);
+	if (!x) {
+		req_err(r, -ENOMEM);
 		return;
 	}
 	x->field = field;
+	strcpy_bounded(x->value, value, sizeof(x->value));
 	r->extra = x;
 	r->space = s;
-	struct ctl_msg *m = req_message(r, CTL_SNAPSHOT_FIND, &s->volume);
-	if (!m)
+	find_first(r, &s->volume, s->name, set_found);
+}
+
+void ctl_snapshot_comment(struct req *r, const struct space *s, const char *value)
+{
+	r->verb = 1 + FS_SNAPSHOT_SET;
+	if (strlen(value) > ONTAP_COMMENT_MAX || !tree_is_utf8(value))
+		req_refuse(r, strlen(value) > ONTAP_COMMENT_MAX ? -E2BIG : -EINVAL,
+			   "a comment is UTF-8 of at most %d bytes", ONTAP_COMMENT_MAX);
+	else
+		set_begin(r, s, "comment", value);
+}
+
+void ctl_snapshot_label(struct req *r, const struct space *s, const char *value)
+{
+	r->verb = 1 + FS_SNAPSHOT_SET;
+	if (strlen(value) > 31 || !tree_is_utf8(value))
+		req_refuse(r, -EINVAL, "a SnapMirror label is UTF-8 of at most 31 bytes");
+	else
+		set_begin(r, s, "snapmirror_label", value);
+}
+
+void ctl_snapshot_expiry(struct req *r, const struct space *s, const char *value)
+{
+	int64_t now = clock_wall_ns() / NS_PER_SEC, when;
+	char text[40];
+	r->verb = 1 + FS_SNAPSHOT_RETAIN;
+	if (!ctl_allowed(r, FS_SNAPSHOT_RETAIN))
 		return;
-	m->fresh = true;
-	strcpy_bounded(m->name, s->name, sizeof(m->name));
-	req_control(r, m, set_found);
+	if (!tree_parse_when(value, now, &when)) {
+		req_refuse(r, -EINVAL, "an expiry is a time as 2027-01-31 or 2027-01-31T12:00:00Z (UTC), or from now "
+			   "on +30d (m, h, d, w)");
+		return;
+	}
+	if (when < now) {
+		req_refuse(r, -EINVAL, "that time has passed; +0d lets the snapshot go now");
+		return;
+	}
+	tree_format_time(text, sizeof(text), when);
+	set_begin(r, s, "expiry_time", text);
 }
 
 /* ---- delete -------------------------------------------------------------------------- */
@@ -335,72 +407,56 @@ static bool looked_inside(struct req *r, uint32_t space)
 			  WALK_MEMORY_NS, false);
 }
 
+/* Kept until then: nobody deletes it, and nobody can arm it. */
+static bool retained(struct req *r)
+{
+	char text[40];
+	if (r->snap.expiry_time <= clock_wall_ns() / NS_PER_SEC)
+		return false;
+	tree_format_time(text, sizeof(text), r->snap.expiry_time);
+	req_refuse(r, -EPERM, "snapshot %s is retained until %s (ontap.snapshot.expiry)", r->name, text);
+	return true;
+}
+
+/* Rule 6.2, for the snapshot bound to that space. */
+static bool may_delete(struct req *r, uint32_t space)
+{
+	struct fs *fs = r->fs;
+	const struct caller *c = req_process(r);
+	if (!looked_inside(r, space) ||
+	    memory_get(fs->memory, MEMORY_ARMED, space, c->uid, c->pid_ns, WALK_MEMORY_NS, true))
+		return true;
+	if (new_here(fs))
+		req_refuse(r, -ENOTEMPTY,
+			   "this daemon took over less than a minute ago and cannot know who looked inside snapshot %s "
+			   "before. If you mean it: setfattr -n ontap.arm -v %s on it first, or wait a minute",
+			   r->name, r->name);
+	else
+		req_refuse(r, -ENOTEMPTY,
+			   "this process looked inside snapshot %s within the last minute, as a tree walker does before "
+			   "it removes. If you mean it: `rmdir %s` from a shell, or setfattr -n ontap.arm -v %s on it "
+			   "first", r->name, r->name, r->name);
+	return false;
+}
+
 static void delete_found(struct req *r, struct ctl_msg *m)
 {
 	struct fs *fs = r->fs;
-	const struct space *vol = &fs->st.spaces[r->node->space];
-	if (m->error.err) {
-		refused_by_ontap(r, &m->error);
-		return;
-	}
 	bool was_sent = req_was_sent(r);
-	if (was_sent && (!m->found || !uuid_eq(&m->snap.uuid, &r->note->intent.object))) {
+	if (!m->error.err && was_sent && (!m->found || !uuid_eq(&m->snap.uuid, &r->note->intent.object))) {
 		req_err(r, 0); /* a predecessor's request did it */
 		return;
 	}
-	if (!m->found) {
-		req_err(r, -ENOENT);
+	if (!found_own(r, m, "deleted"))
 		return;
-	}
-	r->snap = m->snap;
-	r->object = m->snap.uuid;
-	uint32_t idx = space_find(&fs->spaces, &vol->volume, &r->snap.uuid);
-	if (!is_owner(r, &r->snap, "deleted"))
+	uint32_t idx = space_find(&fs->spaces, volume_of(r), &r->snap.uuid);
+	if (retained(r) || (idx && !was_sent && !may_delete(r, idx)))
 		return;
-	if (idx && !was_sent && looked_inside(r, idx)) {
-		const struct caller *c = req_process(r);
-		if (!memory_get(fs->memory, MEMORY_ARMED, idx, c->uid, c->pid_ns, WALK_MEMORY_NS, true)) {
-			if (new_here(fs))
-				req_refuse(r, -ENOTEMPTY,
-					   "this daemon took over less than a minute ago and cannot know who "
-					   "looked inside snapshot %s before. If you mean it: "
-					   "setfattr -n ontap.arm -v %s on it first, or wait a minute",
-					   r->name, r->name);
-			else
-				req_refuse(r, -ENOTEMPTY,
-					   "this process looked inside snapshot %s within the last minute, as "
-					   "a tree walker does before it removes. If you mean it: `rmdir %s` "
-					   "from a shell, or setfattr -n ontap.arm -v %s on it first",
-					   r->name, r->name, r->name);
-			return;
-		}
-	}
 	if (idx && atomic_load(&fs->st.spaces[idx].opens) > 0) {
 		req_refuse(r, -EBUSY, "files of snapshot %s are open on this mount", r->name);
 		return;
 	}
-	struct ctl_msg *d = req_message(r, CTL_SNAPSHOT_DELETE, &vol->volume);
-	if (!d)
-		return;
-	d->snapshot = r->snap.uuid;
-	strcpy_bounded(d->name, r->name, sizeof(d->name));
-	r->note->intent.object = r->snap.uuid;
-	req_intend(r);
-	req_control(r, d, delete_done);
-}
-
-static void find_first(struct req *r, const char *name, req_ctl_fn done)
-{
-	if (strlen(name) > ONTAP_NAME_MAX) {
-		req_err(r, -ENAMETOOLONG); /* cut, it would be another snapshot's name */
-		return;
-	}
-	struct ctl_msg *m = req_message(r, CTL_SNAPSHOT_FIND, &r->fs->st.spaces[r->node->space].volume);
-	if (!m)
-		return;
-	m->fresh = true; /* by uuid from here on; the name must be today's */
-	strcpy_bounded(m->name, name, sizeof(m->name));
-	req_control(r, m, done);
+	change(r, CTL_SNAPSHOT_DELETE, volume_of(r), r->name, "", delete_done);
 }
 
 void ctl_snapshot_delete(struct req *r)
@@ -411,7 +467,7 @@ void ctl_snapshot_delete(struct req *r)
 		return;
 	}
 	if (ctl_allowed(r, FS_SNAPSHOT_DELETE))
-		find_first(r, r->name, delete_found);
+		find_first(r, volume_of(r), r->name, delete_found);
 }
 
 /* ---- rename --------------------------------------------------------------------------- */
@@ -423,8 +479,7 @@ static void rename_done(struct req *r, struct ctl_msg *m)
 		refused_by_ontap(r, &m->error);
 		return;
 	}
-	const struct space *vol = &fs->st.spaces[r->node->space];
-	uint32_t idx = space_find(&fs->spaces, &vol->volume, &r->snap.uuid);
+	uint32_t idx = space_find(&fs->spaces, volume_of(r), &r->snap.uuid);
 	if (idx)
 		space_rename(&fs->spaces, idx, r->name2);
 	req_err(r, 0);
@@ -432,27 +487,8 @@ static void rename_done(struct req *r, struct ctl_msg *m)
 
 static void rename_found(struct req *r, struct ctl_msg *m)
 {
-	const struct space *vol = &r->fs->st.spaces[r->node->space];
-	if (m->error.err) {
-		refused_by_ontap(r, &m->error);
-		return;
-	}
-	if (!m->found) {
-		req_err(r, -ENOENT);
-		return;
-	}
-	r->snap = m->snap;
-	r->object = m->snap.uuid;
-	if (!is_owner(r, &r->snap, "renamed"))
-		return;
-	struct ctl_msg *n = req_message(r, CTL_SNAPSHOT_RENAME, &vol->volume);
-	if (!n)
-		return;
-	n->snapshot = r->snap.uuid;
-	strcpy_bounded(n->name, r->name2, sizeof(n->name));
-	r->note->intent.object = r->snap.uuid;
-	req_intend(r);
-	req_control(r, n, rename_done);
+	if (found_own(r, m, "renamed"))
+		change(r, CTL_SNAPSHOT_RENAME, volume_of(r), r->name2, "", rename_done);
 }
 
 static void rename_target_asked(struct req *r, struct ctl_msg *m)
@@ -466,7 +502,7 @@ static void rename_target_asked(struct req *r, struct ctl_msg *m)
 	else if (m->found)
 		req_refuse(r, -EEXIST, "there is a snapshot %s already; a snapshot is never replaced", r->name2);
 	else
-		find_first(r, r->name, rename_found);
+		find_first(r, volume_of(r), r->name, rename_found);
 }
 
 void ctl_snapshot_rename(struct req *r)
@@ -481,5 +517,5 @@ void ctl_snapshot_rename(struct req *r)
 		return;
 	}
 	if (good_name(r, r->name2) && ctl_allowed(r, FS_SNAPSHOT_RENAME))
-		find_first(r, r->name2, rename_target_asked);
+		find_first(r, volume_of(r), r->name2, rename_target_asked);
 }

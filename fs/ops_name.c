@@ -317,6 +317,10 @@ void op_link(fuse_req_t fr, fuse_ino_t ino, fuse_ino_t newparent, const char *ne
 	r->name = newname;
 	if (!may_change(r, dir, newname))
 		return;
+	if (fileclone_wanted(r->fs, file, dir)) {
+		fileclone_link(r);
+		return;
+	}
 	if (file->space != dir->space || node_is_virtual(file)) {
 		req_err(r, -EXDEV);
 		return;
@@ -463,7 +467,7 @@ void op_rmdir(fuse_req_t fr, fuse_ino_t parent, const char *name)
 		return;
 	}
 	if (r->node->kind == NODE_ROOT) {
-		req_refuse(r, -EPERM, "rmdir does not delete the volume %s", name);
+		volume_delete(r);
 		return;
 	}
 	if (!may_change(r, r->node, name))

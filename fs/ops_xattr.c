@@ -24,100 +24,9 @@ struct facts {
 	struct ontap_volume volume;
 	struct ontap_snapshot snap;
 	char parent[ONTAP_NAME_MAX + 1]; /* of a clone */
+	struct ontap_mirror mirror;
 	char path[4096];           /* within the volume, "" its root */
 };
-
-/* ---- the path of a node within its volume ------------------------------------------ */
-
-/* A node knows the directory that it was last seen in, not its name; the name
- * is found by listing that directory for the node's file id. Slow and rare. */
-struct pathwalk {
-	struct node *at;           /* whose name is being looked for */
-	struct node *dir;
-	uint64_t cookie, verf, fileid;
-	char path[4096];
-	void (*then)(struct req *r, const char *path);
-};
-
-static void path_up(struct req *r);
-
-static void path_listed(struct nfsio_call *c)
-{
-	struct req *r = call_req(c);
-	struct pathwalk *w = r->extra;
-	if (c->res.err) {
-		req_err(r, c->res.err);
-		return;
-	}
-	for (uint32_t i = 0; i < c->res.nentries; i++) {
-		const struct nfsio_dirent *d = &c->res.entries[i];
-		w->cookie = d->cookie;
-		bool same = d->has_fh ? d->fh.len == w->at->fh.len &&
-						memcmp(d->fh.data, w->at->fh.data, d->fh.len) == 0
-				      : d->fileid == w->fileid;
-		if (!same || strcmp(d->name, ".") == 0 || strcmp(d->name, "..") == 0)
-			continue;
-		size_t add = strlen(d->name) + 1, len = strlen(w->path);
-		if (len + add >= sizeof(w->path)) {
-			req_err(r, -ENAMETOOLONG);
-			return;
-		}
-		memmove(w->path + add, w->path, len + 1);
-		w->path[0] = '/';
-		memcpy(w->path + 1, d->name, add - 1);
-		w->at = w->dir;
-		path_up(r);
-		return;
-	}
-	if (c->res.eof || !c->res.nentries) {
-		req_err(r, -ESTALE); /* it was moved away by somebody else */
-		return;
-	}
-	w->verf = c->res.verf;
-	struct nfsio_call *n = req_call(r, NFSIO_READDIRPLUS, w->dir);
-	n->cookie = w->cookie;
-	n->verf = w->verf;
-	n->count = r->fs->st.spaces[w->dir->space].dtpref;
-	req_submit(r, path_listed);
-}
-
-static void path_up(struct req *r)
-{
-	struct pathwalk *w = r->extra;
-	if (node_is_space_root(r->fs, w->at) || node_is_virtual(w->at)) {
-		void (*then)(struct req *, const char *) = w->then;
-		char path[4096];
-		strcpy_bounded(path, w->path, sizeof(path));
-		free(steal_ptr(r->extra));
-		then(r, path);
-		return;
-	}
-	w->dir = node_by_id(&r->fs->nodes, atomic_load(&w->at->parent));
-	if (!w->dir || w->dir->kind != NODE_FILE || w->dir->space != w->at->space) {
-		req_err(r, -ESTALE);
-		return;
-	}
-	struct node_attr a;
-	node_attr_get(&r->fs->nodes, w->at, &a, false);
-	w->fileid = a.fileid;
-	w->cookie = 0;
-	struct nfsio_call *c = req_call(r, NFSIO_READDIRPLUS, w->dir);
-	c->count = r->fs->st.spaces[w->dir->space].dtpref;
-	req_submit(r, path_listed);
-}
-
-static void path_of(struct req *r, struct node *n, void (*then)(struct req *r, const char *path))
-{
-	struct pathwalk *w = calloc(1, sizeof(*w));
-	if (!w) {
-		req_err(r, -ENOMEM);
-		return;
-	}
-	w->at = n;
-	w->then = then;
-	r->extra = w;
-	path_up(r);
-}
 
 /* ---- values --------------------------------------------------------------------------- */
 
@@ -159,11 +68,8 @@ static void put_uri(struct buf *b, struct fs *fs, const struct facts *f)
 
 static void put_time(struct buf *b, int64_t s)
 {
-	time_t t = (time_t)s;
-	struct tm tm;
 	char text[40];
-	gmtime_r(&t, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	tree_format_time(text, sizeof(text), s);
 	buf_puts(b, text);
 }
 
@@ -234,7 +140,11 @@ static void put_json(struct buf *b, struct fs *fs, const struct facts *f)
 	buf_puts(b, "}");
 }
 
-enum need { NEED_NOTHING, NEED_VOLUME, NEED_CLONE, NEED_COUNT, NEED_SNAPSHOT, NEED_PATH, NEED_ALL };
+enum need {
+	NEED_NOTHING, NEED_VOLUME, NEED_CLONE, NEED_COUNT, NEED_SNAPSHOT, NEED_PATH, NEED_ALL,
+	NEED_SPLIT,  /* at the root of a clone: the volume, asked of ONTAP */
+	NEED_MIRROR, /* at the root of a SnapMirror destination */
+};
 
 static void put_kind(struct buf *b, struct fs *fs, const struct facts *f)
 {
@@ -297,6 +207,30 @@ static void put_clone_base(struct buf *b, struct fs *fs, const struct facts *f)
 	buf_puts(b, f->volume.clone_snapshot_name);
 }
 
+static void put_clone_split(struct buf *b, struct fs *fs, const struct facts *f)
+{
+	(void)fs;
+	/* 0 also before it was started; a clone no more: it is done. */
+	buf_printf(b, "%d", f->volume.is_flexclone ? MAX_OF(f->volume.split_percent, 0) : 100);
+}
+
+#define MIRROR_FIELD(id, ...)                                                                  \
+	static void put_mirror_##id(struct buf *b, struct fs *fs, const struct facts *f)      \
+	{                                                                                      \
+		(void)fs;                                                                      \
+		buf_printf(b, __VA_ARGS__);                                                    \
+	}
+MIRROR_FIELD(state, "%s", f->mirror.state)
+MIRROR_FIELD(source, "%s", f->mirror.source)
+MIRROR_FIELD(healthy, "%s", f->mirror.healthy ? "true" : "false")
+
+static void put_mirror_lag(struct buf *b, struct fs *fs, const struct facts *f)
+{
+	(void)fs;
+	if (f->mirror.lag_s >= 0)
+		buf_printf(b, "%lld", (long long)f->mirror.lag_s);
+}
+
 static const struct value {
 	const char *name;
 	enum need need;
@@ -324,7 +258,20 @@ static const struct value {
 	{"ontap.snapshot.label", NEED_SNAPSHOT, put_snap_label},
 	{"ontap.snapshot.comment", NEED_SNAPSHOT, put_snap_comment},
 	{"ontap.snapshot.expiry", NEED_SNAPSHOT, put_snap_expiry},
+	{"ontap.clone.split", NEED_SPLIT, put_clone_split},
+	{"ontap.snapmirror.state", NEED_MIRROR, put_mirror_state},
+	{"ontap.snapmirror.lag", NEED_MIRROR, put_mirror_lag},
+	{"ontap.snapmirror.healthy", NEED_MIRROR, put_mirror_healthy},
+	{"ontap.snapmirror.source", NEED_MIRROR, put_mirror_source},
 };
+
+static const struct value *value_named(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(values); i++)
+		if (strcmp(values[i].name, name) == 0)
+			return &values[i];
+	return NULL;
+}
 
 /* ---- answering ---------------------------------------------------------------------------- */
 
@@ -398,13 +345,56 @@ static void value_counted(struct req *r, struct ctl_msg *m)
 	value_put(r, g);
 }
 
-static void value_ask_snapshot(struct req *r, struct getter *g)
+static void value_split(struct req *r, struct ctl_msg *m)
+{
+	struct getter *g = steal_ptr(r->extra);
+	if (m->error.err || !m->found || !uuid_eq(&m->vol.uuid, &g->f.volume.uuid)) {
+		free(g);
+		req_err(r, m->error.err ? m->error.err : -ESTALE);
+		return;
+	}
+	g->f.volume = m->vol;
+	value_put(r, g);
+}
+
+static void value_mirror(struct req *r, struct ctl_msg *m)
+{
+	struct getter *g = steal_ptr(r->extra);
+	if (m->error.err || !m->found) {
+		free(g);
+		if (m->error.err)
+			req_refuse(r, m->error.err, "%s", m->error.text);
+		else
+			req_err(r, -ENODATA);
+		return;
+	}
+	g->f.mirror = m->mirror;
+	value_put(r, g);
+}
+
+/* Questions that go by the name of the volume. */
+static void value_ask_volume(struct req *r, struct getter *g, enum ctl_op op, req_ctl_fn done)
+{
+	r->extra = g;
+	struct ctl_msg *m = req_message(r, op, &g->f.space->volume);
+	if (!m)
+		return;
+	strcpy_bounded(m->name, g->f.volume.name, sizeof(m->name));
+	req_control(r, m, done);
+}
+
+static void value_ask(struct req *r, struct getter *g)
 {
 	if (g->v->need == NEED_COUNT) {
-		r->extra = g;
-		struct ctl_msg *l = req_message(r, CTL_SNAPSHOT_LIST, &g->f.space->volume);
-		if (l)
-			req_control(r, l, value_counted);
+		value_ask_volume(r, g, CTL_SNAPSHOT_LIST, value_counted);
+		return;
+	}
+	if (g->v->need == NEED_SPLIT) {
+		value_ask_volume(r, g, CTL_VOLUME_FIND, value_split);
+		return;
+	}
+	if (g->v->need == NEED_MIRROR) {
+		value_ask_volume(r, g, CTL_MIRROR_FIND, value_mirror);
 		return;
 	}
 	if (!g->f.space || !space_is_snapshot(g->f.space) ||
@@ -416,23 +406,22 @@ static void value_ask_snapshot(struct req *r, struct getter *g)
 	value_find(r, false);
 }
 
-static void value_path(struct req *r, const char *path)
+static void value_path(struct req *r, const char *path, int err)
 {
+	if (err) {
+		req_err(r, err);
+		return;
+	}
 	struct getter *g = r->getter;
 	r->getter = NULL;
 	strcpy_bounded(g->f.path, path, sizeof(g->f.path));
-	value_ask_snapshot(r, g);
+	value_ask(r, g);
 }
 
 static void value_get(struct req *r, struct node *n, const struct value *v)
 {
 	struct fs *fs = r->fs;
 	const struct space *s = n->space ? &fs->st.spaces[n->space] : NULL;
-	if ((!s && v->need != NEED_NOTHING && v->need != NEED_ALL) ||
-	    (v->need == NEED_SNAPSHOT && !space_is_snapshot(s))) {
-		req_err(r, -ENODATA);
-		return;
-	}
 	struct getter *g = calloc(1, sizeof(*g));
 	if (!g) {
 		req_err(r, -ENOMEM);
@@ -454,31 +443,141 @@ static void value_get(struct req *r, struct node *n, const struct value *v)
 		}
 		catalog_put(cat);
 	}
-	if (((v->need == NEED_VOLUME || v->need == NEED_COUNT) && !g->f.has_volume) ||
-	    (v->need == NEED_CLONE && !g->f.is_clone)) {
+	if (!g->f.has_volume && (v->need == NEED_VOLUME || v->need == NEED_CLONE || v->need == NEED_COUNT ||
+				 v->need == NEED_SPLIT || v->need == NEED_MIRROR)) {
 		free(g);
 		req_err(r, -ENODATA);
 	} else if ((v->need == NEED_PATH || v->need == NEED_ALL) && n->kind == NODE_FILE) {
 		r->getter = g;
 		path_of(r, n, value_path);
 	} else {
-		value_ask_snapshot(r, g);
+		value_ask(r, g);
 	}
 }
 
-static void value_list(struct req *r, const struct node *n)
+/* ---- setting ------------------------------------------------------------------------------ */
+
+/* Where an attribute can be set. */
+enum place { AT_ARMABLE, AT_SNAPSHOT, AT_CLONE, AT_VOLUME, AT_MIRROR };
+
+static bool is_mirror(struct fs *fs, const struct space *s)
 {
-	const struct space *s = n->space ? &r->fs->st.spaces[n->space] : NULL;
+	struct catalog *cat = catalog_get(fs->ctl);
+	const struct catalog_volume *v = catalog_by_uuid(cat, &s->volume);
+	bool yes = v && v->v.type == ONTAP_DP;
+	catalog_put(cat);
+	return yes;
+}
+
+static bool is_place(struct fs *fs, const struct node *n, enum place place)
+{
+	const struct space *s = n->space ? &fs->st.spaces[n->space] : NULL;
+	if (!s || (n->kind != NODE_SNAPOFF && !node_is_space_root(fs, n)))
+		return false;
+	bool snapshot = space_is_snapshot(s);
+	switch (place) {
+	case AT_ARMABLE:
+		return snapshot || (fs->p.allow & 1u << FS_VOLUME_DELETE) || is_clone(fs, s);
+	case AT_SNAPSHOT:
+		return snapshot;
+	case AT_CLONE:
+		return !snapshot && is_clone(fs, s);
+	case AT_VOLUME:
+		return !snapshot;
+	case AT_MIRROR:
+		return !snapshot && is_mirror(fs, s);
+	}
+	return false;
+}
+
+static bool value_is_there(struct fs *fs, const struct node *n, const struct value *v)
+{
+	switch (v->need) {
+	case NEED_NOTHING:
+	case NEED_ALL:
+		return true;
+	case NEED_SNAPSHOT:
+		return n->space && space_is_snapshot(&fs->st.spaces[n->space]);
+	case NEED_CLONE:
+		return n->space && is_clone(fs, &fs->st.spaces[n->space]);
+	case NEED_SPLIT:
+		return is_place(fs, n, AT_CLONE);
+	case NEED_MIRROR:
+		return is_place(fs, n, AT_MIRROR);
+	default:
+		return n->space;
+	}
+}
+
+/* The next rmdir of that snapshot, clone or volume by this user is meant. The name
+ * is said again on purpose. */
+static void arm(struct req *r, const struct space *s, const char *value)
+{
+	if (strcmp(value, s->name) != 0) {
+		req_refuse(r, -EINVAL, "the value of " ARM_NAME " must be its name, %s", s->name);
+		return;
+	}
+	const struct caller *c = req_process(r);
+	memory_put(r->fs->memory, MEMORY_ARMED, r->node->space, c->uid, c->pid_ns);
+	req_err(r, 0);
+}
+
+static const struct settable {
+	const char *name;
+	enum place place;
+	const char *where; /* for people */
+	void (*set)(struct req *r, const struct space *s, const char *value);
+} settables[] = {
+	{ARM_NAME, AT_ARMABLE, "a snapshot or clone itself", arm},
+	{"ontap.snapshot.comment", AT_SNAPSHOT, "a snapshot itself", ctl_snapshot_comment},
+	{"ontap.snapshot.label", AT_SNAPSHOT, "a snapshot itself", ctl_snapshot_label},
+	{"ontap.snapshot.expiry", AT_SNAPSHOT, "a snapshot itself", ctl_snapshot_expiry},
+	{"ontap.clone.split", AT_CLONE, "the root of a clone", clone_split},
+	{"ontap.volume.size", AT_VOLUME, "the root of a volume", volume_resize},
+	{"ontap.snapmirror.update", AT_MIRROR, "the root of a SnapMirror destination", mirror_update},
+};
+
+static const struct settable *settable_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(settables); i++)
+		if (strcmp(settables[i].name, name) == 0)
+			return &settables[i];
+	return NULL;
+}
+
+static void set_value(struct req *r, const struct settable *s, const char *value, size_t size)
+{
+	char text[ONTAP_COMMENT_MAX + 2];
+	/* One byte more than any may have: its length is what the setter says no to. */
+	size_t len = MIN_OF(size, sizeof(text) - 1);
+	if (!is_place(r->fs, r->node, s->place)) {
+		req_refuse(r, -EPERM, "%s is set on %s", s->name, s->where);
+	} else if (memchr(value, '\0', size)) {
+		req_refuse(r, -EINVAL, "the value of %s is a text", s->name);
+	} else {
+		memcpy(text, value, len);
+		text[len] = '\0';
+		/* For the audit record of what are verbs. */
+		const struct space *on = &r->fs->st.spaces[r->node->space];
+		r->name = on->name;
+		r->verb_space = space_is_snapshot(on) ? on->volume_space : r->node->space;
+		s->set(r, on, text);
+	}
+}
+
+/* ---- operations -------------------------------------------------------------------------- */
+
+/* What value_get would answer there, and what else can be set. */
+static void value_list(struct req *r, struct node *n)
+{
 	struct buf b;
 	buf_init(&b, VALUE_MAX);
-	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
-		enum need need = values[i].need;
-		if ((!s && need != NEED_NOTHING && need != NEED_ALL) ||
-		    (need == NEED_SNAPSHOT && !space_is_snapshot(s)) ||
-		    (need == NEED_CLONE && !is_clone(r->fs, s)))
-			continue;
-		buf_printf(&b, "%s\n", values[i].name);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(values); i++)
+		if (value_is_there(r->fs, n, &values[i]))
+			buf_printf(&b, "%s\n", values[i].name);
+	for (size_t i = 0; i < ARRAY_LEN(settables); i++)
+		if (!value_named(settables[i].name) && is_place(r->fs, n, settables[i].place))
+			buf_printf(&b, "%s\n", settables[i].name);
 	buf_puts(&b, "ontap.last_error\nontap.list\n");
 	xattr_answer(r, b.data, b.len);
 	buf_fini(&b);
@@ -527,12 +626,11 @@ void op_getxattr(fuse_req_t fr, fuse_ino_t ino, const char *name, size_t size)
 		xattr_verb(r, n, name + strlen(XATTR_VERB));
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(values); i++)
-		if (strcmp(name, values[i].name) == 0) {
-			value_get(r, n, &values[i]);
-			return;
-		}
-	req_err(r, -ENODATA);
+	const struct value *v = value_named(name);
+	if (v && value_is_there(r->fs, n, v))
+		value_get(r, n, v);
+	else
+		req_err(r, -ENODATA);
 }
 
 void op_listxattr(fuse_req_t fr, fuse_ino_t ino, size_t size)
@@ -543,54 +641,17 @@ void op_listxattr(fuse_req_t fr, fuse_ino_t ino, size_t size)
 	xattr_answer(r, "", 0);
 }
 
-/* setfattr -n ontap.arm -v NAME: the next rmdir of that snapshot or clone by this
- * user is meant. The name is said again on purpose. */
-static void arm(struct req *r, struct node *n, const char *value, size_t size)
-{
-	const struct space *s = n->space ? &r->fs->st.spaces[n->space] : NULL;
-	bool root = s && (n->kind == NODE_SNAPOFF || node_is_space_root(r->fs, n));
-	if (!root || !(space_is_snapshot(s) || is_clone(r->fs, s))) {
-		req_refuse(r, -EPERM, "%s is set on a snapshot or clone itself", ARM_NAME);
-		return;
-	}
-	if (size != strlen(s->name) || memcmp(value, s->name, size) != 0) {
-		req_refuse(r, -EINVAL, "the value of %s must be its name, %s", ARM_NAME, s->name);
-		return;
-	}
-	const struct caller *c = req_process(r);
-	memory_put(r->fs->memory, MEMORY_ARMED, n->space, c->uid, c->pid_ns);
-	req_err(r, 0);
-}
-
-/* What can be written at the root of a snapshot, as REST calls it, or NULL. */
-static const char *snapshot_field(const char *name)
-{
-	return strcmp(name, "ontap.snapshot.comment") == 0 ? "comment"
-	     : strcmp(name, "ontap.snapshot.label") == 0   ? "snapmirror_label"
-	     : strcmp(name, "ontap.snapshot.expiry") == 0  ? "expiry_time" : NULL;
-}
-
-static void set_snapshot(struct req *r, struct node *n, const char *name, const char *field, const char *value,
-			 size_t size)
-{
-	const struct space *s = n->space ? &r->fs->st.spaces[n->space] : NULL;
-	if (!s || !space_is_snapshot(s) || (n->kind != NODE_SNAPOFF && !node_is_space_root(r->fs, n)))
-		req_refuse(r, -EPERM, "%s is set on a snapshot itself", name);
-	else
-		ctl_snapshot_set(r, s, field, value, size);
-}
-
 void op_setxattr(fuse_req_t fr, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
 {
 	(void)flags;
 	struct req *r = op_begin(fr);
 	struct node *n = req_node(r, ino);
+	const struct settable *s = settable_find(name);
 	if (!n)
 		return;
-	if (strcmp(name, ARM_NAME) == 0)
-		arm(r, n, value, size);
-	else if (snapshot_field(name))
-		set_snapshot(r, n, name, snapshot_field(name), value, size);
+	r->node = n;
+	if (s)
+		set_value(r, s, value, size);
 	else if (strcmp(name, XATTR_RESTORE) == 0)
 		volume_restore(r, n, value, size);
 	else if (starts(name, "ontap."))

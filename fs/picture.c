@@ -377,6 +377,9 @@ static void catalog_fetched(const struct ontap_error *e, void *priv)
 		catalog_fetch(c); /* asked before a change of ours: ask again */
 		return;
 	}
+	for (size_t i = 0; i < c->fetched.n; i++)
+		if (c->fetched.v[i]->v.split_percent >= 0) /* when it ends, the clone moves to the root */
+			c->catalog_due_ns = MIN_OF(c->catalog_due_ns, clock_now_ns() + SPLIT_LOOK_NS);
 	struct catalog *cat = catalog_make(&c->fetched, c->catalog_asked_ns);
 	if (cat)
 		catalog_swap(c, cat);
@@ -435,8 +438,10 @@ static void volume_found(const struct ontap_volume *v, size_t n, const struct on
 		return;
 	}
 	m->found = n == 1;
-	if (n == 1)
+	if (n == 1) {
+		m->vol = *v;
 		catalog_add(c, v);
+	}
 	ctl_answer(m);
 }
 

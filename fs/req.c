@@ -312,6 +312,7 @@ static void control_answer(struct ctl_msg *m)
 		w->done(r, m);
 	}
 	snaplist_put(m->list);
+	free(m->range);
 	free(w);
 	free(m);
 }

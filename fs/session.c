@@ -658,6 +658,12 @@ static bool seen_before(struct fs *fs, uint32_t index, uint64_t unique)
 static bool is_change(struct fs *fs, const struct fuse_in_header *in)
 {
 	const struct node *n = node_by_id(&fs->nodes, in->nodeid);
+	if (in->opcode == FUSE_LINK && in->len >= sizeof(*in) + sizeof(struct fuse_link_in)) {
+		/* Of a snapshot's file: ONTAP's work, too (fs/ops_fileclone.c). */
+		const struct node *file = node_by_id(&fs->nodes, ((const struct fuse_link_in *)(in + 1))->oldnodeid);
+		if (file && space_is_snapshot(&fs->st.spaces[file->space]))
+			return false;
+	}
 	switch (in->opcode) {
 	case FUSE_SETATTR:
 	case FUSE_SYMLINK:

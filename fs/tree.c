@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <xxhash.h>
 #include "fs/fs_i.h"
 
@@ -13,6 +14,99 @@ const char *const fs_verb_names[FS_VERB_NAMES] = {
 	"snapdir.enable", "snapshot.retain", "foreign", "snapmirror.update",
 	"clone.split", "snapshot.set", "file.clone", "volume.restore",
 };
+
+bool tree_is_utf8(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	while (*p) {
+		size_t n = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 :
+			   *p >= 0xf0 && *p < 0xf5 ? 4 : 0;
+		if (n == 0)
+			return false;
+		for (size_t i = 1; i < n; i++)
+			if ((p[i] & 0xc0) != 0x80)
+				return false;
+		/* Overlong forms, surrogates, beyond U+10FFFF. */
+		if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+		    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+			return false;
+		p += n;
+	}
+	return true;
+}
+
+/* Digits from the start of text; false when there are none, or too many. */
+static bool parse_number(const char **text, uint64_t max, uint64_t *ret)
+{
+	const char *p = *text;
+	uint64_t n = 0;
+	while (isdigit((unsigned char)*p)) {
+		uint64_t d = (uint64_t)(*p++ - '0');
+		if (n > (max - d) / 10)
+			return false;
+		n = n * 10 + d;
+	}
+	bool any = p != *text;
+	*text = p;
+	*ret = n;
+	return any;
+}
+
+bool tree_parse_size(const char *text, uint64_t *ret_bytes)
+{
+	static const char units[] = "KMGT";
+	uint64_t n;
+	if (!parse_number(&text, INT64_MAX, &n))
+		return false;
+	const char *u = *text ? strchr(units, toupper((unsigned char)*text)) : NULL;
+	unsigned shift = u ? 10 * (unsigned)(u - units + 1) : 0;
+	if (u && strcmp(text + 1, "iB") != 0 && text[1])
+		return false;
+	if ((!u && *text) || n > (uint64_t)INT64_MAX >> shift)
+		return false;
+	*ret_bytes = n << shift;
+	return true;
+}
+
+bool tree_parse_when(const char *text, int64_t now_s, int64_t *ret_s)
+{
+	struct tm tm = {0};
+	uint64_t n;
+	if (*text == '+') {
+		text++;
+		if (!parse_number(&text, 36500, &n) || !*text || text[1])
+			return false;
+		int64_t unit = *text == 'd' ? 86400 : *text == 'h' ? 3600 : *text == 'w' ? 7 * 86400 :
+			       *text == 'm' ? 60 : 0;
+		*ret_s = now_s + (int64_t)n * unit;
+		return unit != 0;
+	}
+	const char *p = strptime(text, "%Y-%m-%d", &tm);
+	if (p && *p == 'T') {
+		const char *q = strptime(p, "T%H:%M:%S", &tm);
+		p = q ? q : strptime(p, "T%H:%M", &tm);
+	}
+	if (!p)
+		return false;
+	/* Without a zone it is UTC, as everything that is shown here. */
+	int64_t zone = 0;
+	unsigned h, m;
+	int used = 0;
+	if (sscanf(p, "%*1[+-]%2u:%2u%n", &h, &m, &used) == 2 && used == 6 && p[used] == '\0' && h < 24 && m < 60)
+		zone = (*p == '-' ? -1 : 1) * (int64_t)(h * 3600 + m * 60);
+	else if (strcmp(p, "Z") != 0 && *p)
+		return false;
+	*ret_s = (int64_t)timegm(&tm) - zone;
+	return true;
+}
+
+void tree_format_time(char *out, size_t len, int64_t s)
+{
+	time_t t = (time_t)s;
+	struct tm tm;
+	if (!gmtime_r(&t, &tm) || !strftime(out, len, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		out[0] = '\0';
+}
 
 int tree_check_snapshot_name(const char *name)
 {
@@ -24,23 +118,11 @@ int tree_check_snapshot_name(const char *name)
 	/* ONTAP takes neither a leading nor a trailing blank. */
 	if (name[0] == ' ' || name[len - 1] == ' ')
 		return -EINVAL;
-	const unsigned char *p = (const unsigned char *)name;
-	while (*p) {
+	for (const unsigned char *p = (const unsigned char *)name; *p; p++)
 		if (*p < 0x20 || *p == 0x7f)
 			return -EINVAL;
-		size_t n = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 :
-			   *p >= 0xf0 && *p < 0xf5 ? 4 : 0;
-		if (n == 0)
-			return -EINVAL;
-		for (size_t i = 1; i < n; i++)
-			if ((p[i] & 0xc0) != 0x80)
-				return -EINVAL;
-		/* Overlong forms, surrogates, beyond U+10FFFF. */
-		if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-		    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-			return -EINVAL;
-		p += n;
-	}
+	if (!tree_is_utf8(name))
+		return -EINVAL;
 	return 0;
 }
 
