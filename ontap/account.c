@@ -72,28 +72,42 @@ static void tell(void (*fn)(void), const void *data, size_t n, const struct onta
 	((ontap_account_fn)fn)(data, e, priv);
 }
 
-static void privileges_end(struct call *c, const struct ontap_error *e)
+static void on_role(struct call *c, struct json_object *root, const struct ontap_error *e)
 {
 	struct account_call *ac = of(c);
+	struct json_object *rec = e ? NULL : page_instance(root), *list = NULL;
 	/* Whoever may not read the role is told so; whatever else failed, failed. */
 	if (e && e->http_status != 403 && e->err != -ENOENT && e->err != -EOPNOTSUPP) {
 		call_end(c, e);
 		return;
 	}
-	ac->a.privileges_known = !e;
+	int n = rec ? js_len(rec, "privileges") : -ENOENT;
+	for (int i = 0; i < n && js_find(rec, "privileges", &list) == 0; i++) {
+		struct ontap_privilege p;
+		char why[160];
+		if (privilege_parse(js_at(list, (size_t)i), &p, why) < 0)
+			continue;
+		if (read_add(&ac->r, &p) < 0) {
+			call_fail(c, -ENOMEM, "cannot %s: out of memory", c->what);
+			return;
+		}
+	}
+	ac->a.privileges_known = n >= 0;
 	ac->a.privileges = ac->r.row;
-	ac->a.nprivileges = e ? 0 : ac->r.n;
+	ac->a.nprivileges = ac->r.n;
 	c->result = &ac->a;
 	call_end(c, NULL);
 }
 
-static void request_privileges(struct call *c)
+static void ask_role(struct call *c)
 {
 	struct account_call *ac = of(c);
 	char text[UUID_TEXT_LEN + 1];
-	call_request(c, HTTP_GET, CALL_LIST_MAX, "/security/roles/%s/", uuid_format(&ac->owner, text));
+	ac->r.kind = &privilege_kind;
+	call_request(c, HTTP_GET, CALL_REPLY_MAX, "/security/roles/%s/", uuid_format(&ac->owner, text));
 	http_escape(&c->path, ac->a.role);
-	buf_puts(&c->path, "/privileges?fields=path,access&max_records=1000");
+	buf_puts(&c->path, "?fields=privileges");
+	call_send(c, on_role);
 }
 
 static int account_record(struct call *c, struct json_object *rec)
@@ -122,7 +136,7 @@ static void accounts_end(struct call *c, const struct ontap_error *e)
 	else if (!of(c)->found)
 		call_fail(c, -ENOENT, "cannot %s: it does not see itself", c->what);
 	else
-		read_list(c, &privilege_kind, request_privileges, privileges_end);
+		ask_role(c);
 }
 
 static void account_start(struct call *c)

@@ -242,6 +242,9 @@ static int refine(int64_t code, const char *message, int err)
 	/* "Not online or no space" in one code. */
 	if (code == 524479)
 		return strstr(message, "online") ? -EIO : err;
+	/* A restore that failed, for whatever reason. */
+	if (code == 524511 && strstr(message, "not found"))
+		return -ENOENT;
 	for (size_t i = 0; err == -EIO && code != 0 && i < ARRAY_LEN(words); i++)
 		if (strcasestr(message, words[i].text))
 			err = -words[i].err;

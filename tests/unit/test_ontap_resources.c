@@ -555,8 +555,8 @@ static void test_account(void **state)
 	(void)state;
 	{
 		BEGIN("s", {GET, "/security/accounts?fields=name,role.name,owner,locked&name=vsadmin", 200, ACCOUNTS},
-		      {GET, "/security/roles/" U1 "/r%201/privileges", 200,
-		       ONE("{\"path\":\"/api\",\"access\":\"readonly\"}")});
+		      {GET, "/security/roles/" U1 "/r%201?fields=privileges", 200,
+		       "{\"privileges\":[{\"path\":\"/api\",\"access\":\"readonly\"},{\"path\":7}]}"});
 		ontap_account_get(o, on_account, NULL);
 		ENDS(0);
 		assert_int_equal(count, 1);
@@ -564,7 +564,7 @@ static void test_account(void **state)
 		assert_string_equal(account.role, "r 1");
 	}
 	{
-		BEGIN("s", {GET, "/accounts", 200, ACCOUNTS}, {GET, "/privileges", 403, ERROR(6)});
+		BEGIN("s", {GET, "/accounts", 200, ACCOUNTS}, {GET, "/security/roles/", 403, ERROR(6)});
 		ontap_account_get(o, on_account, NULL);
 		ENDS(0);
 		assert_false(account.privileges_known);

@@ -1,0 +1,303 @@
+/* The client against the simulator's REST face, for what no mount asks for: each
+ * resource as that server, which shares no code with the client, tells it. */
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/log.h"
+#include "mountd/config.h"
+#include "ontap/ontap.h"
+
+#define SKIP 77
+
+static char sim_dir[256], sim_prog[PATH_MAX];
+static struct ontap *o;
+
+static int sim(const char *verb)
+{
+	pid_t pid = fork();
+	int status = -1;
+	if (pid == 0) {
+		if (!freopen("/dev/null", "w", stdout))
+			_exit(127);
+		execl(sim_prog, sim_prog, verb, sim_dir, (char *)NULL);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+/* ---- one call ------------------------------------------------------------- */
+
+static int done;
+static size_t count;
+static struct ontap_error last;
+static struct ontap_volume volume[16];
+static struct ontap_snapshot snapshot[16];
+static struct ontap_split split;
+static struct ontap_job job[64];
+static struct ontap_volume_details details;
+static char text[256];
+
+static void note(const struct ontap_error *e, size_t n)
+{
+	done++;
+	last = e ? *e : (struct ontap_error){0};
+	count = n;
+}
+static void on_done(const struct ontap_error *e, void *priv)
+{
+	(void)priv;
+	note(e, 0);
+}
+#define LISTENER(name, type, array)                                            \
+	static void name(const struct type *r, size_t n, const struct ontap_error *e, void *priv) \
+	{                                                                      \
+		(void)priv;                                                    \
+		note(e, n);                                                    \
+		if (n)                                                         \
+			memcpy(array, r, sizeof(*r) * MIN_OF(n, sizeof(array) / sizeof(*r))); \
+	}
+#define ONE_LISTENER(name, type, one)                                          \
+	static void name(const struct type *r, const struct ontap_error *e, void *priv) \
+	{                                                                      \
+		(void)priv;                                                    \
+		note(e, r != NULL);                                            \
+		if (r)                                                         \
+			one = *r;                                              \
+	}
+LISTENER(on_volumes, ontap_volume, volume)
+LISTENER(on_snapshots, ontap_snapshot, snapshot)
+LISTENER(on_jobs, ontap_job, job)
+ONE_LISTENER(on_split, ontap_split, split)
+ONE_LISTENER(on_details, ontap_volume_details, details)
+
+static void on_discovery(const struct ontap_discovery *d, const struct ontap_error *e, void *priv)
+{
+	(void)d, (void)priv;
+	note(e, 0);
+}
+static void on_export(const struct ontap_export *x, const struct ontap_error *e, void *priv)
+{
+	(void)priv;
+	note(e, x ? x->nrules : 0);
+	if (x && x->nrules)
+		snprintf(text, sizeof(text), "%.100s %.40s", x->rules[0].clients, x->rules[0].rw);
+}
+static void on_account(const struct ontap_account *a, const struct ontap_error *e, void *priv)
+{
+	(void)priv;
+	note(e, a ? a->nprivileges : 0);
+	if (a)
+		snprintf(text, sizeof(text), "%.60s %.60s", a->user, a->role);
+}
+static void on_licence(enum ontap_licence l, const struct ontap_error *e, void *priv)
+{
+	(void)priv;
+	note(e, l);
+}
+
+/* Runs the call just made to its end. */
+static int ends(void)
+{
+	for (int i = 0; i < 10000 && !done; i++)
+		ontap_poll(o, 1000, -1);
+	assert_int_equal(done, 1);
+	done = 0;
+	return last.err;
+}
+#define OK(call)                                                               \
+	do {                                                                   \
+		call;                                                          \
+		if (ends() != 0)                                               \
+			fail_msg(#call ": %s", last.text);                     \
+	} while (0)
+#define FAILS(call, err_)                                                      \
+	do {                                                                   \
+		call;                                                          \
+		if (ends() != (err_))                                          \
+			fail_msg(#call ": errno %d: %s", last.err, last.text); \
+	} while (0)
+
+static struct ontap_volume find(const char *name)
+{
+	OK(ontap_volume_find(o, name, on_volumes, NULL));
+	assert_int_equal(count, 1);
+	return volume[0];
+}
+
+static struct ontap_volume make(const char *name)
+{
+	char junction[64];
+	snprintf(junction, sizeof(junction), "/%s", name);
+	struct ontap_create cr = {.name = name, .size = 100 << 20, .junction = junction, .comment = "id-1",
+				  .request_id = "id-1", .snapshot_dir = true};
+	OK(ontap_volume_create(o, &cr, on_volumes, NULL));
+	return volume[0];
+}
+
+static struct uuid take(const struct uuid *v, const char *name)
+{
+	OK(ontap_snapshot_create(o, v, name, "id-2", "id-2", on_snapshots, NULL));
+	return snapshot[0].uuid;
+}
+
+/* ---- tests ------------------------------------------------------------------ */
+
+static void test_size_and_details(void **state)
+{
+	(void)state;
+	struct ontap_volume v = make("sized");
+	OK(ontap_volume_resize(o, &v.uuid, 200 << 20, on_done, NULL));
+	assert_int_equal(find("sized").size, 200 << 20);
+	FAILS(ontap_volume_resize(o, &v.uuid, 4096, on_done, NULL), -EINVAL);
+	assert_int_equal(find("sized").size, 200 << 20);
+	OK(ontap_volume_details(o, &v.uuid, on_details, NULL));
+	assert_true(details.reserve_percent >= 0 && *details.snapshot_policy);
+}
+
+static void test_restore_loses_what_is_newer(void **state)
+{
+	(void)state;
+	struct ontap_volume v = make("restored");
+	struct uuid first = take(&v.uuid, "first"), second = take(&v.uuid, "second");
+	OK(ontap_volume_restore(o, &v.uuid, &first, on_done, NULL));
+	OK(ontap_snapshot_list(o, &v.uuid, on_snapshots, NULL));
+	assert_int_equal(count, 1);
+	assert_string_equal(snapshot[0].name, "first");
+	FAILS(ontap_volume_restore(o, &v.uuid, &second, on_done, NULL), -ENOENT);
+}
+
+static void test_clones_and_split(void **state)
+{
+	(void)state;
+	struct ontap_volume v = make("parent");
+	struct uuid base = take(&v.uuid, "base"), other = take(&v.uuid, "other");
+	struct ontap_clone cl = {.name = "child", .parent = v.uuid, .snapshot = base, .junction = "/child",
+				 .comment = "id-3", .request_id = "id-3"};
+	OK(ontap_volume_clone(o, &cl, on_volumes, NULL));
+	struct uuid child = volume[0].uuid;
+
+	OK(ontap_volume_clones(o, &v.uuid, NULL, on_volumes, NULL));
+	assert_int_equal(count, 1);
+	assert_true(uuid_eq(&volume[0].uuid, &child));
+	OK(ontap_volume_clones(o, &v.uuid, &base, on_volumes, NULL));
+	assert_int_equal(count, 1);
+	OK(ontap_volume_clones(o, &v.uuid, &other, on_volumes, NULL));
+	assert_int_equal(count, 0);
+
+	FAILS(ontap_split_wait(o, &child, on_split, NULL), -EINVAL);
+	OK(ontap_volume_split(o, &child, on_done, NULL));
+	OK(ontap_split_wait(o, &child, on_split, NULL));
+	assert_false(split.is_clone);
+	OK(ontap_volume_clones(o, &v.uuid, NULL, on_volumes, NULL));
+	assert_int_equal(count, 0);
+}
+
+static void test_jobs(void **state)
+{
+	(void)state;
+	struct ontap_volume v = make("worked");
+	take(&v.uuid, "done");
+	OK(ontap_job_list(o, "/snapshots", false, on_jobs, NULL));
+	assert_true(count >= 1);
+	struct uuid id = job[0].uuid;
+	assert_int_equal(job[0].state, ONTAP_JOB_SUCCESS);
+	assert_true(job[0].start_time > 0);
+	OK(ontap_job_list(o, "/snapshots", true, on_jobs, NULL));
+	assert_int_equal(count, 0);
+	OK(ontap_job_get(o, &id, on_jobs, NULL));
+	assert_int_equal(count, 1);
+	OK(ontap_job_wait(o, &id, on_jobs, NULL));
+	assert_int_equal(job[0].state, ONTAP_JOB_SUCCESS);
+	OK(ontap_job_cancel(o, &id, on_done, NULL)); /* ended already */
+	OK(ontap_job_get(o, &v.uuid, on_jobs, NULL));
+	assert_int_equal(count, 0);
+}
+
+static void test_rights(void **state)
+{
+	(void)state;
+	OK(ontap_export_get(o, "default", on_export, NULL));
+	assert_true(count >= 1 && *text);
+	FAILS(ontap_export_get(o, "nobodys", on_export, NULL), -ENOENT);
+	OK(ontap_account_get(o, on_account, NULL));
+	assert_string_equal(text, "vsadmin vsadmin");
+	assert_true(count > 0);
+	FAILS(ontap_licence_get(o, "flexclone", on_licence, NULL), -EACCES); /* not for an SVM's account */
+}
+
+/* ---- the server ----------------------------------------------------------------- */
+
+static int connect_to_sim(void **state)
+{
+	char file[300], err[512] = "";
+	struct config c = {0};
+	struct ontap_error e = {0};
+	(void)state;
+	snprintf(file, sizeof(file), "%s/backend.json", sim_dir);
+	if (sim("up") != 0 || config_load(file, &c, err) != 0)
+		fail_msg("the simulator does not start: %s", err);
+	struct ontap_params p = {.management_lifs = (const char *const *)c.management_lifs,
+				 .port = (uint16_t)c.rest_port, .svm = c.svm, .ca_pem = c.ca_pem,
+				 .login = {.username = c.username, .password = c.password}};
+	o = ontap_new(&p, &e);
+	config_free(&c);
+	if (!o)
+		fail_msg("%s", e.text);
+	OK(ontap_discover(o, on_discovery, NULL));
+	return 0;
+}
+
+static int take_sim_down(void **state)
+{
+	(void)state;
+	ontap_free(o);
+	sim("destroy");
+	rmdir(sim_dir);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_size_and_details),
+		cmocka_unit_test(test_restore_loses_what_is_newer),
+		cmocka_unit_test(test_clones_and_split),
+		cmocka_unit_test(test_jobs),
+		cmocka_unit_test(test_rights),
+	};
+	ssize_t n = readlink("/proc/self/exe", sim_prog, sizeof(sim_prog) - 16);
+	if (n <= 0 || geteuid() != 0) {
+		puts("skip: the simulator needs root");
+		return SKIP;
+	}
+	/* build/tests/unit/test_ontap_sim -> build */
+	sim_prog[n] = '\0';
+	for (int i = 0; i < 3 && strrchr(sim_prog, '/'); i++)
+		*strrchr(sim_prog, '/') = '\0';
+	strncat(sim_prog, "/ontapsim", sizeof(sim_prog) - strlen(sim_prog) - 1);
+	if (access(sim_prog, X_OK) != 0) {
+		printf("skip: %s is not built\n", sim_prog);
+		return SKIP;
+	}
+	const char *tmp = getenv("TMPDIR");
+	snprintf(sim_dir, sizeof(sim_dir), "%s/ontapfs-rest-XXXXXX", tmp ? tmp : "/tmp");
+	if (!mkdtemp(sim_dir)) {
+		perror(sim_dir);
+		return 1;
+	}
+	log_set_level(LOG_LV_ERROR);
+	return cmocka_run_group_tests(tests, connect_to_sim, take_sim_down);
+}
