@@ -53,6 +53,9 @@ char *db_setting(sqlite3 *db, const char *key);
 int64_t db_setting_int(sqlite3 *db, const char *key, int64_t def);
 int db_setting_put(sqlite3 *db, const char *key, const char *value);
 
+/* Setting of this name and a volume's uuid: "1" while its room is used up. */
+#define VOLUME_FULL "full:"
+
 /* Takes the next file system id: nonzero, rising, never given out twice.  Call
  * inside the transaction that uses it.  0 on error. */
 int64_t db_next_fsid(sqlite3 *db);

@@ -22,6 +22,7 @@ static const char usage_text[] =
         "           fault rest [METHOD] delay MS|status CODE|reset|lost|garbage|truncate [COUNT]\n"
         "           fault clear | job delay MS | job stuck [COUNT] | job fail CODE [COUNT]\n"
         "           job release | account lock|unlock NAME | license add|remove NAME\n"
+        "           volume full|room NAME\n"
         "           cert renew | record FILE|off\n"
         "options of up (kept for the next up):\n"
         "  --rest-port N    management port at 127.0.0.1; 0 picks a free one (default)\n"

@@ -112,6 +112,8 @@ static nfsstat3 write_data(struct call *c, struct obj *o, const WRITE3head *a, c
 		return s;
 	if (a->offset > (u_quad_t)INT64_MAX - *count)
 		return NFS3ERR_FBIG;
+	if (o->n.vol->full && *count)
+		return NFS3ERR_NOSPC;
 	/* setuid bits go with the write itself, so such a file is not kept waiting */
 	if (c->st->set.unstable && a->stable == UNSTABLE && *count &&
 	    !(o->st.st_mode & (S_ISUID | S_ISGID)) &&

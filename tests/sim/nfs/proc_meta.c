@@ -233,6 +233,8 @@ static int fill_space(const struct state *st, const struct volume *v, int fd, FS
 	res->fbytes = v->size > (uint64_t)used ? v->size - (uint64_t)used : 0;
 	if (res->fbytes > room)
 		res->fbytes = room;
+	if (v->full)
+		res->fbytes = 0;
 	res->abytes = res->fbytes;
 	/* btrfs has no table of inodes; ONTAP's has one for about every 32 KiB */
 	res->tfiles = v->size / 32768;

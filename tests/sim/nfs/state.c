@@ -357,7 +357,9 @@ static int load_volumes(struct state *st, sqlite3 *db)
 	AUTO_STMT sqlite3_stmt *q =
 	        db_query(db,
 	                 "SELECT name, type, state, junction, subvol, export_policy, snapdir_access, fsid,"
-	                 " ids32, is_root, size - size / 100 * snapshot_reserve FROM volumes"
+	                 " ids32, is_root, size - size / 100 * snapshot_reserve,"
+	                 " EXISTS(SELECT 1 FROM settings WHERE key='" VOLUME_FULL "'||uuid AND value='1')"
+	                 " FROM volumes"
 	                 " WHERE deleted_at IS NULL ORDER BY fsid",
 	                 NULL);
 
@@ -380,6 +382,7 @@ static int load_volumes(struct state *st, sqlite3 *db)
 		v->ids32 = db_col_int(q, 8) != 0;
 		v->is_root = db_col_int(q, 9) != 0;
 		v->size = (uint64_t)db_col_int(q, 10);
+		v->full = db_col_int(q, 11) != 0;
 		v->subvol = keep(st, subvol);
 		if (v->is_root)
 			v->junction = "/";

@@ -38,6 +38,7 @@ struct volume {
 	bool online;          /* false: known, but its handles are stale */
 	bool read_only;       /* a data protection volume */
 	bool ids32;
+	bool full;            /* a fault: no room for one more byte */
 	bool snapdir;         /* .snapshot can be entered */
 	bool is_root;
 	bool synthetic;       /* made up; no directory of the root volume leads to it */

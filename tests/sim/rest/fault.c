@@ -17,6 +17,7 @@
 
 #include "tests/sim/rest/engine.h"
 #include "tests/sim/rest/jobs.h"
+#include "tests/sim/rest/nfslink.h"
 #include "tests/sim/rest/record.h"
 #include "tests/sim/rest/server.h"
 
@@ -191,6 +192,26 @@ static const char *account_command(char **w)
 	return known ? put_switch(ACCOUNT_LOCKED, w[1], lock) : "error: there is no such account";
 }
 
+/* volume full|room NAME */
+static const char *volume_command(char **w)
+{
+	bool full = w[0] && !strcmp(w[0], "full");
+	struct model *m = fault.model;
+	AUTO_FREE char *uuid = NULL;
+	const char *answer;
+
+	if (!w[0] || !w[1] || w[2] || (!full && strcmp(w[0], "room") != 0))
+		return "error: want 'volume full NAME' or 'volume room NAME'";
+	model_lock(m);
+	uuid = db_text(m->db, "SELECT uuid FROM volumes WHERE name=? AND deleted_at IS NULL", "s", w[1]);
+	model_unlock(m);
+	if (!uuid)
+		return "error: there is no such volume";
+	answer = put_switch(VOLUME_FULL, uuid, full);
+	nfslink_reload(m->dir);
+	return answer;
+}
+
 /* license add|remove NAME */
 static const char *license_command(char **w)
 {
@@ -259,6 +280,8 @@ static const char *command(char *line)
 		return job_command(w + 1);
 	if (n && !strcmp(w[0], "account"))
 		return account_command(w + 1);
+	if (n && !strcmp(w[0], "volume"))
+		return volume_command(w + 1);
 	if (n && !strcmp(w[0], "license"))
 		return license_command(w + 1);
 	if (n && !strcmp(w[0], "role"))

@@ -1,8 +1,25 @@
 #include "tests/sim/rest/field.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+static unsigned release = UINT_MAX; /* as in F_SINCE */
+
+void field_set_release(const char *version)
+{
+	int major = 15, minor = 1;
+
+	sscanf(version, "%*d.%d.%d", &major, &minor);
+	release = F_SINCE(major, minor);
+}
+
+/* Does the release have the field? */
+static bool is_there(const struct field *fd)
+{
+	return (fd->flags & 0xffff0000U) <= release;
+}
 
 /* Is path equal to above or below it? */
 static bool is_within(const char *path, const char *above)
@@ -15,7 +32,8 @@ static bool is_within(const char *path, const char *above)
 const struct field *field_find(const struct field *table, const char *path)
 {
 	for (const struct field *fd = table; fd->path; fd++)
-		if (strcmp(fd->path, path) == 0 || ((fd->flags & F_TREE) && is_within(path, fd->path)))
+		if (is_there(fd) &&
+		    (strcmp(fd->path, path) == 0 || ((fd->flags & F_TREE) && is_within(path, fd->path))))
 			return fd;
 	return NULL;
 }
@@ -25,7 +43,7 @@ bool field_known(const struct field *table, const char *path)
 	if (field_find(table, path))
 		return true;
 	for (const struct field *fd = table; fd->path; fd++)
-		if (is_within(fd->path, path))
+		if (is_there(fd) && is_within(fd->path, path))
 			return true;
 	return false;
 }
@@ -58,6 +76,8 @@ int field_select(const struct field *table, const char *list, bool ignore_unknow
 		for (size_t i = 0; table[i].path; i++) {
 			const struct field *fd = &table[i];
 
+			if (!is_there(fd))
+				continue;
 			if (want ? (fd->flags & want) != 0
 			         : is_within(fd->path, name) ||
 			                   ((fd->flags & F_TREE) && is_within(name, fd->path)))
@@ -166,7 +186,7 @@ json_t *field_project(const struct field *table, const bool *sel, json_t *rec, b
 	json_t *out = json_object();
 
 	for (size_t i = 0; table[i].path; i++)
-		if (sel[i] || (table[i].flags & F_KEY))
+		if (is_there(&table[i]) && (sel[i] || (table[i].flags & F_KEY)))
 			copy_path(out, rec, table[i].path, links);
 	if (!links) {
 		json_t *copy = json_deep_copy(out); /* leaves may be shared with rec */

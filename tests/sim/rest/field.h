@@ -17,6 +17,12 @@ enum {
 	F_TREE = 64,  /* stands for everything below it as well */
 };
 
+/* In flags: the field came with ONTAP 9.MAJOR.MINOR; to an older one it is unknown. */
+#define F_SINCE(major, minor) ((unsigned)((major) << 4 | (minor)) << 16)
+
+/* The release that is played, "9.15.1"; call once, before any request. */
+void field_set_release(const char *version);
+
 /* How values from a client are read and compared. */
 enum field_type { T_STR, T_INT, T_SIZE, T_BOOL, T_TIME, T_ANY };
 

@@ -25,8 +25,8 @@ static const struct field cluster_fields[] = {
 	{ "nodes.name", F_EXP, T_STR },
 	{ "nodes.uuid", F_EXP, T_STR },
 	{ "nodes.serial_number", F_EXP, T_STR },
-	{ "san_optimized", F_EXP, T_BOOL },
-	{ "disaggregated", F_EXP, T_BOOL },
+	{ "san_optimized", F_SINCE(16, 1) | F_EXP, T_BOOL },
+	{ "disaggregated", F_SINCE(16, 1) | F_EXP, T_BOOL },
 	{ "dns_domains", 0, T_ANY },
 	{ "name_servers", 0, T_ANY },
 	{ "ntp_servers", 0, T_ANY },
@@ -72,11 +72,8 @@ static int list_cluster(struct req *r, const char *key, struct list *out, struct
 	json_put(mgmt, "ip.address", json_string(SIM_MGMT_ADDRESS));
 	json_put(rec, "management_interfaces", json_pack("[o]", mgmt));
 	json_put(rec, "nodes", node_list(m));
-	/* These two came with 9.16.1. */
-	if (gen > 9 || (gen == 9 && major >= 16)) {
-		json_put(rec, "san_optimized", json_false());
-		json_put(rec, "disaggregated", json_false());
-	}
+	json_put(rec, "san_optimized", json_false());
+	json_put(rec, "disaggregated", json_false());
 	list_add(out, 1, rec);
 	return 0;
 }

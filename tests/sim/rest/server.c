@@ -332,6 +332,7 @@ static const char *load_model(struct model *m, const char *dir)
 	    load_text(m->db, "cluster_uuid", m->cluster_uuid) < 0 ||
 	    load_text(m->db, "mgmt_lif_uuid", m->mgmt_uuid) < 0)
 		return "state.db is not complete";
+	field_set_release(m->version);
 	return NULL;
 }
 
