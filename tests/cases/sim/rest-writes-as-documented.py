@@ -105,7 +105,8 @@ try:
     fails(1638555, "DELETE", s["s1"], {})
     fails(1638476, "PATCH", s["s1"], {"name": "other"})
     fails(524615, "DELETE", v1, {})
-    t.eq(rest.get(VOL, **{"clone.parent_volume.name": "v1", "clone.parent_snapshot.name": "s1"}).names, ["c1"], "clones")
+    of = {"clone.parent_volume.name": "v1", "clone.parent_snapshot.name": "s1"}
+    t.eq(rest.get(VOL, **of).names, ["c1"], "clones")
     got = rest.get(c1, fields="clone,nas.path,size").body
     t.eq((got["clone"]["parent_svm"]["name"], "nas" in got, got["size"]), ("svm1", False, 1 << 30), "the clone")
     t.eq(rest.get(c1 + "/snapshots").names, ["s1"], "it has the snapshots up to its base")
@@ -154,7 +155,8 @@ try:
     # FlexGroup: constituents only on request, and no lower size than theirs.
     rest.do("POST", VOL, {"name": "group", "svm": {"name": "svm1"}, "style": "flexgroup"})
     t.eq(rest.get(VOL, name="group*").names, ["group"], "constituents are not listed")
-    t.eq(rest.get(VOL, name="group*", is_constituent="true").names, ["group__%04d" % i for i in range(1, 9)], "but here")
+    parts = ["group__%04d" % i for i in range(1, 9)]
+    t.eq(rest.get(VOL, name="group*", is_constituent="true").names, parts, "but here")
     got = rest.get(VOL, name="group", fields="constituents,constituent_count,size").records[0]
     t.eq((len(got["constituents"]), got["constituent_count"], got["size"]), (8, 8, 8 * 200 << 20), "constituents")
     fails(917534, "PATCH", VOL + "/" + rest.uuid("group"), {"size": 1 << 30})

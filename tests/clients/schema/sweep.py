@@ -11,10 +11,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from simrest import Rest  # noqa: E402
 
 COLLECTIONS = (
-    "/cluster/nodes", "/cluster/jobs", "/cluster/licensing/licenses", "/svm/svms", "/svm/peers", "/network/ip/interfaces",
-    "/protocols/nfs/services", "/protocols/nfs/export-policies", "/storage/aggregates", "/storage/volumes",
-    "/storage/snapshot-policies", "/storage/file/clone/split-status", "/storage/qtrees", "/storage/flexcache/flexcaches", "/snapmirror/relationships",
-    "/security/accounts", "/security/roles", "/private/cli/volume/recovery-queue", "/no/such/thing")
+    "/cluster/nodes", "/cluster/jobs", "/cluster/licensing/licenses", "/svm/svms", "/svm/peers",
+    "/network/ip/interfaces", "/protocols/nfs/services", "/protocols/nfs/export-policies", "/storage/aggregates",
+    "/storage/volumes", "/storage/snapshot-policies", "/storage/file/clone/split-status", "/storage/qtrees",
+    "/storage/flexcache/flexcaches", "/snapmirror/relationships", "/security/accounts", "/security/roles",
+    "/private/cli/volume/recovery-queue", "/no/such/thing")
 
 
 def look(rest, path):
@@ -48,7 +49,8 @@ def change(rest, store):
     rest.do("POST", snaps, {"name": "now"}, return_timeout=10, return_records="true")
     rest.do("POST", vol, {"name": "sweep_clone", "svm": {"name": "svm1"}, "nas": {"path": "/sweep_clone"}, "clone": {
         "is_flexclone": True, "parent_volume": {"name": "project1"}, "parent_snapshot": {"name": "sweep"}}})
-    rest.do("POST", vol + "?return_records=true", {"name": "sweep_group", "svm": {"name": "svm1"}, "style": "flexgroup"})
+    rest.do("POST", vol + "?return_records=true",
+            {"name": "sweep_group", "svm": {"name": "svm1"}, "style": "flexgroup"})
     rest.do("PATCH", vol + "/" + rest.uuid("sweep_group"), {"comment": "c", "size": "2GB"})
     rest.do("PATCH", vol + "?name=sweep_*", {"comment": "by query"})
     with open(store + "/sweep", "wb") as f:

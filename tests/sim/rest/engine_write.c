@@ -207,7 +207,7 @@ static json_t *written(struct req *r, const struct resource *res, const struct b
 		if (!b->item[i].record)
 			continue;
 		rec = field_project(res->fields, none, b->item[i].record, false);
-		if (r->links) {
+		if (r->links && res->item) {
 			AUTO_FREE char *self = engine_self(r, res, b->item[i].record);
 
 			json_object_set_new(rec, "_links", json_pack("{s:{s:s}}", "self", "href", self));
