@@ -116,7 +116,8 @@ static char *allowed(const struct resource *res, bool item)
 {
 	bool post = res->post && !item;
 
-	return sim_fmt("%sOPTIONS%s%s%s", res->list ? "GET, HEAD, " : "", post ? ", POST" : "", res->patch ? ", PATCH" : "",
+	return sim_fmt("%sOPTIONS%s%s%s", res->list ? "GET, HEAD, " : "", post ? ", POST" : "",
+	               res->patch ? ", PATCH" : "",
 	               res->del ? ", DELETE" : "");
 }
 

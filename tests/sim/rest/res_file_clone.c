@@ -39,11 +39,14 @@ static const struct field clone_fields[] = {
 static bool parse_range(const char *text, int64_t *src, int64_t *dst, int64_t *count)
 {
 	AUTO_FREE char *copy = sim_dup(text ? text : "");
-	char *save = NULL, *a = strtok_r(copy, ":", &save), *b = strtok_r(NULL, ":", &save),
-	     *c = strtok_r(NULL, ":", &save);
+	int64_t *part[] = { src, dst, count };
+	char *save = NULL, *p = strtok_r(copy, ":", &save);
+	size_t n = 0;
 
-	return a && b && c && !strtok_r(NULL, ":", &save) && sim_parse_int(a, 0, INT64_MAX / BLOCK, src) &&
-	       sim_parse_int(b, 0, INT64_MAX / BLOCK, dst) && sim_parse_int(c, 1, INT64_MAX / BLOCK, count);
+	for (; p && n < 3; p = strtok_r(NULL, ":", &save), n++)
+		if (!sim_parse_int(p, 0, INT64_MAX / BLOCK / 2, part[n]))
+			return false;
+	return n == 3 && !p && *count > 0;
 }
 
 static int check_ranges(const json_t *list, struct fail *f)
