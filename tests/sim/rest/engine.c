@@ -8,7 +8,7 @@
 
 bool list_add(struct list *l, int64_t seq, json_t *rec)
 {
-	if (l->keep && !l->keep(l->arg, rec)) {
+	if (l->keep && !l->keep(l->r, l->res, rec)) {
 		json_decref(rec);
 		return false;
 	}

@@ -9,6 +9,8 @@
 #include "tests/sim/rest/jobs.h"
 #include "tests/sim/rest/request.h"
 
+struct resource;
+
 /* Records on their way out.  seq: the natural order of the collection, unique
  * and never used again, which is what lets a page be continued. */
 struct list {
@@ -24,8 +26,10 @@ struct list {
 	 * records may leave out the others. */
 	int64_t after;
 	size_t room;
-	bool (*keep)(void *arg, json_t *rec); /* filter of list_add, or NULL */
-	void *arg;
+	/* filter of list_add, or NULL */
+	bool (*keep)(struct req *r, const struct resource *res, json_t *rec);
+	struct req *r;
+	const struct resource *res;
 };
 
 /* Takes rec.  False when the request's filters leave it out. */

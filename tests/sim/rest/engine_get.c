@@ -106,16 +106,9 @@ static bool matches(struct req *r, const struct resource *res, bool lazy, json_t
 	return ok;
 }
 
-struct keeper {
-	struct req *r;
-	const struct resource *res;
-};
-
-static bool keep_matching(void *arg, json_t *rec)
+static bool keep_matching(struct req *r, const struct resource *res, json_t *rec)
 {
-	struct keeper *k = arg;
-
-	return matches(k->r, k->res, false, rec);
+	return matches(r, res, false, rec);
 }
 
 static void keep_matching_lazy(struct req *r, const struct resource *res, struct list *l)
@@ -159,7 +152,6 @@ static bool wants_lazy(struct req *r, const struct resource *res, const struct o
 int engine_collect(struct req *r, const struct resource *res, const char *key, struct list *out,
                    struct fail *f)
 {
-	struct keeper keeper = { r, res };
 	struct order o;
 	size_t kept = 0;
 	int rc;
@@ -167,7 +159,8 @@ int engine_collect(struct req *r, const struct resource *res, const char *key, s
 	if (read_order(r, res, &o, f) < 0)
 		return -1;
 	out->keep = keep_matching;
-	out->arg = &keeper;
+	out->r = r;
+	out->res = res;
 	model_lock(r->m);
 	rc = res->list(r, key, out, f);
 	model_unlock(r->m);
