@@ -14,8 +14,8 @@
 enum { LINE_MAX_ = 1024, WORDS_MAX = 16, ANSWER_MAX = 8192 };
 
 static const char help_text[] =
-	"on PROC [call|reply] ACTION [skip N] [count N]   ACTION: delay MS, hold, reorder, drop, lose, cut BYTES, dup,\n"
-	"                                                 xor WORD MASK, short COUNT, status NAME; count 0: for ever\n"
+	"on PROC [call|reply] ACTION [skip N] [count N]   count 0: for ever; ACTION: delay MS, hold,\n"
+	"                      reorder, drop, lose, cut BYTES, dup, xor WORD MASK, short COUNT, status NAME\n"
 	"clear                 forget all rules, send what was held\n"
 	"release               send what was held or parked\n"
 	"blackhole on|off [N]  pass nothing on, either way (listener N from 0; all)\n"

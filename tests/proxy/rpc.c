@@ -11,8 +11,9 @@
 #define LAST_FRAGMENT 0x80000000u
 
 static const char *const names[] = {
-	"NULL",   "GETATTR", "SETATTR", "LOOKUP", "ACCESS",  "READLINK",    "READ",   "WRITE",  "CREATE",   "MKDIR", "SYMLINK",
-	"MKNOD",  "REMOVE",  "RMDIR",   "RENAME", "LINK",    "READDIR",     "READDIRPLUS", "FSSTAT", "FSINFO", "PATHCONF", "COMMIT",
+	"NULL",    "GETATTR", "SETATTR", "LOOKUP", "ACCESS", "READLINK", "READ",    "WRITE",
+	"CREATE",  "MKDIR",   "SYMLINK", "MKNOD",  "REMOVE", "RMDIR",    "RENAME",  "LINK",
+	"READDIR", "READDIRPLUS", "FSSTAT", "FSINFO", "PATHCONF", "COMMIT",
 };
 /* Words of an error reply after the status: all absent (false). RFC 1813, 3.3. */
 static const uint8_t absent[] = {0, 0, 2, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 4, 3, 1, 1, 1, 1, 1, 2};

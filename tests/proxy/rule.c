@@ -95,8 +95,8 @@ struct rule *rule_parse(char *words[], int n, char error[200])
 		i++;
 	}
 	for (; i + 1 < n; i += 2) {
-		uint32_t *to = strcmp(words[i], "skip") == 0 ? &r->skip : strcmp(words[i], "count") == 0 ? &r->left : NULL;
-		if (!to || !number(words[i + 1], to))
+		bool skip = strcmp(words[i], "skip") == 0;
+		if ((!skip && strcmp(words[i], "count") != 0) || !number(words[i + 1], skip ? &r->skip : &r->left))
 			break;
 	}
 	if (i != n) {
