@@ -39,6 +39,13 @@ static void put_readme(struct fs *fs, const struct caller *who, struct buf *b)
 			   "  rmdir VOLUME/.clones/exp1        delete an empty clone; a full one after\n"
 			   "  setfattr -n ontap.arm -v exp1 VOLUME/.clones/exp1\n\n", sd, sd);
 	buf_puts(b,
+		 "Where it is allowed:\n"
+		 "  setfattr -n ontap.snapshot.expiry -v +30d SNAPSHOT   nobody deletes it until then\n"
+		 "  setfattr -n ontap.clone.split -v 1 CLONE             a volume of its own (getfattr: percent)\n"
+		 "  setfattr -n ontap.volume.size -v 2T VOLUME\n"
+		 "  setfattr -n ontap.arm -v VOLUME VOLUME && rmdir VOLUME\n"
+		 "  setfattr -n ontap.snapmirror.update -v 1 VOLUME      a transfer to this destination\n"
+		 "Large files are copied by cp, and by ln out of a snapshot, without moving data.\n\n"
 		 "Nothing is lost by accident: rm -rf of a volume's files does not reach its snapshots,\n"
 		 "a snapshot cannot be moved out or overwritten, and a program that walked through a\n"
 		 "snapshot cannot remove it in the same breath.\n\n"
