@@ -99,6 +99,7 @@ $(B)/%.o: %.c | $(B)/deps.ok
 
 include mk/sim.mk
 include mk/test.mk
+include mk/fuzz.mk
 include mk/bench.mk
 include mk/lint.mk
 include mk/install.mk

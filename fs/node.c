@@ -40,6 +40,16 @@ static int free_push(struct nodes *nt, uint32_t rec)
 	return 0;
 }
 
+/* Numbers that others are found by: a record of a predecessor must not lead
+ * outside of the tables. */
+static bool sound(const struct state *st, uint32_t i)
+{
+	const struct node *n = &st->nodes[i];
+	return (uint32_t)atomic_load(&n->nodeid) == i && atomic_load(&n->next) <= st->max_nodes &&
+	       n->space < STATE_SPACES_MAX && n->kind > NODE_FREE && n->kind <= NODE_SNAPOFF &&
+	       n->fh.len <= sizeof(n->fh.data);
+}
+
 int nodes_init(struct nodes *nt, struct state *st)
 {
 	*nt = (struct nodes){.st = st};
@@ -50,12 +60,17 @@ int nodes_init(struct nodes *nt, struct state *st)
 	pthread_mutex_init(&nt->free_lock, NULL);
 	uint32_t used = atomic_load(st->nodes_used);
 	for (uint32_t i = 2; i < used; i++) {
-		if (atomic_load(&st->nodes[i].nodeid))
+		if (atomic_load(&st->nodes[i].nodeid)) {
+			if (!sound(st, i))
+				return -EPROTO;
 			atomic_fetch_add(&nt->live, 1);
-		else if (free_push(nt, i) < 0)
+		} else if (free_push(nt, i) < 0) {
 			return -ENOMEM;
+		}
 	}
 	struct node *root = &st->nodes[NODE_ROOT_ID];
+	if (atomic_load(&root->nodeid) && (!sound(st, NODE_ROOT_ID) || root->kind != NODE_ROOT))
+		return -EPROTO;
 	if (!atomic_load(&root->nodeid)) {
 		root->kind = NODE_ROOT;
 		root->space = 0;
@@ -91,7 +106,10 @@ static bool same(const struct node *n, const struct node_key *k)
 /* Under the chain's lock. */
 static struct node *chain_find(struct nodes *nt, uint32_t b, const struct node_key *k, uint64_t ino)
 {
-	for (uint32_t r = atomic_load(&nt->st->index[b]); r; r = atomic_load(&nt->st->nodes[r].next)) {
+	/* A chain that a predecessor damaged may lead anywhere, or in a circle. */
+	uint32_t left = atomic_load(nt->st->nodes_used);
+	for (uint32_t r = atomic_load(&nt->st->index[b]); r && r <= nt->st->max_nodes && left--;
+	     r = atomic_load(&nt->st->nodes[r].next)) {
 		struct node *n = &nt->st->nodes[r];
 		if (same(n, k))
 			return n;
@@ -193,7 +211,8 @@ void node_forget(struct nodes *nt, uint64_t nodeid, uint64_t count)
 	if (left == 0 && atomic_load(&n->opens) == 0) {
 		uint32_t rec = (uint32_t)(n - nt->st->nodes);
 		_Atomic uint32_t *at = &nt->st->index[b];
-		while (*at && *at != rec)
+		uint32_t steps = atomic_load(nt->st->nodes_used);
+		while (*at && *at != rec && *at <= nt->st->max_nodes && steps--)
 			at = &nt->st->nodes[*at].next;
 		if (*at == rec)
 			atomic_store_explicit(at, atomic_load(&n->next), memory_order_release);

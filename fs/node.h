@@ -32,7 +32,7 @@ struct nodes {
 };
 
 /* Empty table with the root in it; after a takeover the free list and counts
- * are rebuilt by a scan. 0 or -ENOMEM. */
+ * are rebuilt by a scan. 0, -ENOMEM, or -EPROTO: a record is damaged. */
 int nodes_init(struct nodes *nt, struct state *st);
 void nodes_fini(struct nodes *nt);
 

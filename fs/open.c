@@ -24,9 +24,14 @@ int openrec_init(struct fs *fs)
 {
 	pthread_mutex_init(&fs->open_lock, NULL);
 	uint32_t used = atomic_load(fs->st.opens_used);
-	for (uint32_t i = 1; i < used; i++)
-		if (!atomic_load(&fs->st.opens[i].id) && !give_back(fs, i))
+	for (uint32_t i = 1; i < used; i++) {
+		const struct openrec *o = &fs->st.opens[i];
+		uint64_t id = atomic_load(&o->id);
+		if (id && ((uint32_t)id != i || o->cred.ngroups > NFSIO_GROUPS_MAX))
+			return -EPROTO; /* a predecessor's, and damaged */
+		if (!id && !give_back(fs, i))
 			return -ENOMEM;
+	}
 	/* Sparse: only the pages of directories that are open are ever touched. */
 	fs->open_state = calloc(STATE_OPENS_MAX, sizeof(fs->open_state[0]));
 	return fs->open_state ? 0 : -ENOMEM;

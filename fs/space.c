@@ -49,9 +49,14 @@ int spaces_init(struct spaces *sp, struct state *st)
 	*sp = (struct spaces){.st = st};
 	pthread_mutex_init(&sp->lock, NULL);
 	uint32_t used = atomic_load(st->spaces_used);
-	for (uint32_t i = 1; i < used; i++)
+	for (uint32_t i = 1; i < used; i++) {
+		const struct space *s = &st->spaces[i];
+		if (s->volume_space >= STATE_SPACES_MAX || s->root.len > sizeof(s->root.data) ||
+		    s->snapdir.len > sizeof(s->snapdir.data) || !memchr(s->name, '\0', sizeof(s->name)))
+			return -EPROTO; /* a predecessor's, and damaged */
 		if (space_alive(st, i) && index_add(sp, i) < 0)
 			return -ENOMEM;
+	}
 	return 0;
 }
 

@@ -17,6 +17,7 @@ struct spaces {
 	struct space_entry *by_uuid; /* under lock */
 };
 
+/* 0, -ENOMEM, or -EPROTO: a predecessor's record is damaged. */
 int spaces_init(struct spaces *sp, struct state *st);
 void spaces_fini(struct spaces *sp);
 

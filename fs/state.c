@@ -156,9 +156,18 @@ int state_attach(struct state *st, int fd, char why[128])
 		return -EPROTO;
 	}
 	int r = map_state(st, fd, h.size);
-	if (r == 0)
-		set_pointers(st);
-	return r;
+	if (r < 0)
+		return r;
+	set_pointers(st);
+	/* What these say is how far the tables are read. */
+	uint32_t nodes = atomic_load(st->nodes_used), spaces = atomic_load(st->spaces_used),
+		 opens = atomic_load(st->opens_used);
+	if (nodes - 1 > st->max_nodes || spaces - 1 >= STATE_SPACES_MAX || opens - 1 >= STATE_OPENS_MAX) {
+		snprintf(why, 128, "the shared state is damaged: more records than it has room for");
+		state_unmap(st);
+		return -EPROTO;
+	}
+	return 0;
 }
 
 void state_unmap(struct state *st)

@@ -131,6 +131,8 @@ bool tree_split_at(const char *name, char volume[256], char snap[256])
 	const char *at = strchr(name, '@');
 	if (!at || at == name || at[1] == '\0' || at - name > 255 || strlen(at + 1) > 255)
 		return false;
+	if (strcmp(at + 1, ".") == 0 || strcmp(at + 1, "..") == 0)
+		return false; /* no snapshot is called so, and a path must not contain it */
 	memcpy(volume, name, (size_t)(at - name));
 	volume[at - name] = '\0';
 	strcpy_bounded(snap, at + 1, 256);

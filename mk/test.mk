@@ -69,7 +69,7 @@ SAN_PROBE := $(if $(SAN),$(B)/tests/san-probe)
 RUN_ARGS  ?=
 RUN        = tests/run --build $(B) $(if $(SAN),--san $(SAN)) $(RUN_ARGS)
 
-check: all $(UNIT_BIN) $(SAN_PROBE)
+check: all $(UNIT_BIN) fuzz-bin $(SAN_PROBE)
 	@$(RUN)
 
 check-ganesha: all
@@ -81,7 +81,7 @@ check-clients: all
 	@B=$(B) tests/clients/run $(CLIENTS)
 
 # Some units speak to a simulator of their own.
-check-unit: $(UNIT_BIN) $(B)/ontapsim $(SAN_PROBE)
+check-unit: $(UNIT_BIN) fuzz-bin $(B)/ontapsim $(SAN_PROBE)
 	@$(RUN) --units
 
 scale: all

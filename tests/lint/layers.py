@@ -23,6 +23,7 @@ PARTS = {
     "sim": ("tests/sim", [r"fs/base/", r"tests/sim/", r"[^/]+\.h$"]),
     "bench": ("tests/bench", [r"fs/base/", r"tests/bench/"]),
     "unit": ("tests/unit", [r""]),
+    "fuzz": ("tests/fuzz", [r""]),
     "proxy": ("tests/proxy", [r"fs/base/", r"tests/proxy/"]),
     "lib": ("tests/lib", [r"fs/base/", r"tests/lib/"]),
 }

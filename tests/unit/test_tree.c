@@ -66,7 +66,8 @@ static void split_at(void **state)
 	} rows[] = {
 		{"vol@run1", true, "vol", "run1"}, {"vol@@latest", true, "vol", "@latest"},
 		{"a@b@c", true, "a", "b@c"}, {"a@b", true, "a", "b"}, {"vol", false, "", ""}, {"@run1", false, "", ""},
-		{"vol@", false, "", ""}, {"@", false, "", ""}, {"", false, "", ""}, {"@@", false, "", ""},
+		{"vol@", false, "", ""}, {"vol@.", false, "", ""}, {"vol@..", false, "", ""}, {"@", false, "", ""},
+		{"", false, "", ""}, {"@@", false, "", ""},
 		{X250 "12345@x", true, X250 "12345", "x"}, {X250 "123456@x", false, "", ""},
 		{"x@" X250 "12345", true, "x", X250 "12345"}, {"x@" X250 "123456", false, "", ""},
 		{X250 "12345@" X250 "12345", true, X250 "12345", X250 "12345"},
