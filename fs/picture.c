@@ -619,14 +619,15 @@ void snapshot_list(struct control *c, struct ctl_msg *m)
 	int64_t now = clock_now_ns();
 	bool current = w->list && w->list->fetched_ns > w->changed_ns;
 	bool young = current && now - w->list->fetched_ns < c->fs->p.snapshot_refresh_ns;
+	bool fetch = m->fresh || !young;
 	if (!m->fresh && current && (young || list_is_late(c, w, now))) {
 		m->list = list_ref(w->list);
-		ctl_answer(m);
+		ctl_answer(m); /* m is its worker's again */
 	} else {
 		m->deadline_ns = w->list && !m->fresh ? now + LIST_PATIENCE_NS : 0;
 		list_append(&w->waiters, &m->link);
 	}
-	if ((m->fresh || !young) && !w->fetching)
+	if (fetch && !w->fetching)
 		list_fetch(c, w);
 }
 
