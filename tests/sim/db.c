@@ -33,7 +33,8 @@ static const char schema[] =
 
         "CREATE TABLE IF NOT EXISTS snapshot_policies("
         " seq INTEGER PRIMARY KEY, uuid TEXT UNIQUE NOT NULL, name TEXT UNIQUE NOT NULL,"
-        " comment TEXT NOT NULL, copies TEXT NOT NULL);"
+        " comment TEXT NOT NULL, copies TEXT NOT NULL, enabled INTEGER NOT NULL DEFAULT 1,"
+        " scope TEXT NOT NULL DEFAULT 'cluster');"
 
         /* deleted_at: in the recovery queue since then.  generation: counts restores;
          * subvol changes with it.  aggregates: JSON list of names. */
@@ -49,7 +50,8 @@ static const char schema[] =
         " language TEXT NOT NULL DEFAULT 'c.utf_8', security_style TEXT NOT NULL DEFAULT 'unix',"
         " tiering TEXT NOT NULL DEFAULT 'none', aggregates TEXT NOT NULL,"
         " constituents INTEGER NOT NULL DEFAULT 0, generation INTEGER NOT NULL DEFAULT 0,"
-        " clone_volume TEXT, clone_snapshot TEXT, deleted_at INTEGER);"
+        " clone_volume TEXT, clone_snapshot TEXT, deleted_at INTEGER,"
+        " quota INTEGER NOT NULL DEFAULT 0);"
         "CREATE INDEX IF NOT EXISTS volumes_clone ON volumes(clone_snapshot);"
 
         "CREATE TABLE IF NOT EXISTS snapshots("
@@ -57,6 +59,45 @@ static const char schema[] =
         " subvol TEXT NOT NULL, fsid INTEGER UNIQUE NOT NULL, create_time INTEGER NOT NULL,"
         " version_uuid TEXT NOT NULL, comment TEXT, expiry_time INTEGER, snapmirror_label TEXT,"
         " UNIQUE(volume_uuid, name));"
+
+        /* A FlexCache is a volume whose subvol is that of its origin.  options: JSON. */
+        "CREATE TABLE IF NOT EXISTS flexcaches("
+        " uuid TEXT PRIMARY KEY, origin TEXT NOT NULL, create_time INTEGER NOT NULL,"
+        " options TEXT NOT NULL DEFAULT '{}');"
+
+        /* everything: all snapshots of the source are copied, else its own ones and
+         * those whose label is in labels (JSON list). */
+        "CREATE TABLE IF NOT EXISTS snapmirror_policies("
+        " seq INTEGER PRIMARY KEY, uuid TEXT UNIQUE NOT NULL, name TEXT UNIQUE NOT NULL,"
+        " comment TEXT NOT NULL, everything INTEGER NOT NULL, labels TEXT NOT NULL);"
+
+        /* gone: which ends no longer show the relationship, 1 destination, 2 source.
+         * base_source, base_destination: the snapshot that both volumes have last. */
+        "CREATE TABLE IF NOT EXISTS snapmirrors("
+        " seq INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT UNIQUE NOT NULL, source TEXT NOT NULL,"
+        " destination TEXT NOT NULL, state TEXT NOT NULL, policy TEXT NOT NULL,"
+        " schedule TEXT NOT NULL DEFAULT '', throttle INTEGER NOT NULL DEFAULT 0,"
+        " base_source TEXT, base_destination TEXT, unhealthy TEXT, gone INTEGER NOT NULL DEFAULT 0);"
+
+        "CREATE TABLE IF NOT EXISTS snapmirror_transfers("
+        " seq INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT UNIQUE NOT NULL,"
+        " relationship TEXT NOT NULL, job TEXT, kind TEXT NOT NULL, state TEXT NOT NULL,"
+        " snapshot TEXT, bytes INTEGER NOT NULL DEFAULT 0, start_time INTEGER NOT NULL,"
+        " end_time INTEGER);"
+
+        "CREATE TABLE IF NOT EXISTS qtrees("
+        " volume_uuid TEXT NOT NULL, id INTEGER NOT NULL, name TEXT NOT NULL,"
+        " security_style TEXT NOT NULL, export_policy TEXT, PRIMARY KEY(volume_uuid, id),"
+        " UNIQUE(volume_uuid, name));"
+
+        "CREATE TABLE IF NOT EXISTS quota_rules("
+        " seq INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT UNIQUE NOT NULL,"
+        " volume_uuid TEXT NOT NULL, type TEXT NOT NULL, target TEXT NOT NULL,"
+        " qtree TEXT NOT NULL, limits TEXT NOT NULL, UNIQUE(volume_uuid, type, target, qtree));"
+
+        "CREATE TABLE IF NOT EXISTS cifs_shares("
+        " seq INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE NOT NULL COLLATE NOCASE,"
+        " path TEXT NOT NULL, options TEXT NOT NULL);"
 
         "CREATE TABLE IF NOT EXISTS jobs("
         " seq INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT UNIQUE NOT NULL,"

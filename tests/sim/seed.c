@@ -73,6 +73,34 @@ static int add_snapshot_policies(sqlite3 *db)
 	return 0;
 }
 
+static int add_snapmirror_policies(sqlite3 *db)
+{
+	static const struct {
+		const char *name, *comment, *labels;
+		bool everything;
+	} policy[] = {
+		{ "Asynchronous", "A unified policy for mirroring the latest file system and labelled snapshots.",
+		  "[\"daily\",\"weekly\"]", false },
+		{ "MirrorAllSnapshots", "Mirrors all snapshots and the latest active file system.", "[]", true },
+		{ "MirrorLatest", "Mirrors the latest active file system only.", "[]", false },
+		{ "MirrorAndVault", "Mirrors the latest file system and labelled snapshots.",
+		  "[\"daily\",\"weekly\"]", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(policy); i++) {
+		char uuid[UUID_BUF];
+
+		sim_uuid(uuid);
+		if (db_exec(db,
+		            "INSERT INTO snapmirror_policies(uuid,name,comment,everything,labels)"
+		            " VALUES(?,?,?,?,?)",
+		            "sssis", uuid, policy[i].name, policy[i].comment, (int64_t)policy[i].everything,
+		            policy[i].labels) < 0)
+			return -EIO;
+	}
+	return 0;
+}
+
 static int add_volume(const char *dir, sqlite3 *db, const char *name, const char *junction, bool group,
                       int64_t size, mode_t mode, bool snapdir)
 {
@@ -126,7 +154,7 @@ int seed_model(const char *dir, sqlite3 *db)
 	    put_uuid(db, "mgmt_lif_uuid") < 0 || db_setting_put(db, "mount_root_only", "1") < 0 ||
 	    db_setting_put(db, "v3_enabled", "1") < 0 || add_account(db, "admin", "cluster") < 0 ||
 	    add_account(db, "vsadmin", "svm") < 0 || add_hardware(db) < 0 ||
-	    add_snapshot_policies(db) < 0 ||
+	    add_snapshot_policies(db) < 0 || add_snapmirror_policies(db) < 0 ||
 	    db_exec(db, "INSERT INTO export_policies(name) VALUES('default')", "") < 0 ||
 	    db_exec(db,
 	            "INSERT INTO export_rules(policy,idx,clients,ro_rule,rw_rule,superuser,anonymous_user)"

@@ -42,6 +42,7 @@ struct outcome {
 	json_t *record; /* key fields of the object concerned, owned, or NULL */
 	char *name;     /* POST with a job: name for the Location query, owned */
 	bool reload;    /* finished change that the NFS face must hear of */
+	bool location_now; /* POST with a job: the Location is that of record already */
 };
 
 enum {

@@ -19,6 +19,7 @@ struct done {
 	char job[UUID_BUF]; /* "" when there is no job */
 	json_t *record;     /* key fields, or NULL */
 	char *name;
+	bool location_now;
 };
 
 struct batch {
@@ -60,7 +61,7 @@ static int settle(struct req *r, const struct resource *res, struct outcome *out
 	}
 	b->item = d;
 	d = &d[b->n++];
-	*d = (struct done){ .record = out->record, .name = out->name };
+	*d = (struct done){ .record = out->record, .name = out->name, .location_now = out->location_now };
 	b->reload |= out->reload;
 	if (out->fn) {
 		AUTO_FREE char *where = out->record && r->verb != V_POST ? engine_self(r, res, out->record) :
@@ -186,7 +187,7 @@ static void set_location(struct req *r, const struct resource *res, const struct
 {
 	AUTO_FREE char *path = bare_path(r);
 
-	if (!d->job[0] || finished) {
+	if (!d->job[0] || finished || d->location_now) {
 		rep->location = d->record ? engine_self(r, res, d->record) : NULL;
 	} else if (d->name) {
 		AUTO_FREE char *name = sim_urlencode(d->name);

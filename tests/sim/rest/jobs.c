@@ -146,7 +146,10 @@ int jobs_start(struct model *m)
 	            "UPDATE jobs SET state='failure',code=?,end_time=?,"
 	            "message='The job was interrupted by a restart of the management service.'"
 	            " WHERE end_time IS NULL",
-	            "ii", (int64_t)E_JOB_FAILED, sim_now()) < 0)
+	            "ii", (int64_t)E_JOB_FAILED, sim_now()) < 0 ||
+	    db_exec(m->db,
+	            "UPDATE snapmirror_transfers SET state='failed',end_time=? WHERE end_time IS NULL", "i",
+	            sim_now()) < 0)
 		return -EIO;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

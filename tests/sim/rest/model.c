@@ -41,6 +41,22 @@ int fail_internal(struct fail *f, const char *what, int err)
 	                strerror(err < 0 ? -err : err));
 }
 
+int model_begin(struct model *m, const char *what, struct fail *f)
+{
+	int r = db_begin(m->db, true);
+
+	return r < 0 ? fail_internal(f, what, r) : 0;
+}
+
+int model_end(struct model *m, int rc, const char *what, struct fail *f)
+{
+	int r = rc < 0 ? rc : db_commit(m->db);
+
+	if (rc < 0)
+		db_rollback(m->db);
+	return r < 0 ? fail_internal(f, what, r) : 0;
+}
+
 json_t *make_ref(const char *name, const char *uuid, const char *href)
 {
 	json_t *o = json_pack("{s:s*, s:s*}", "name", name, "uuid", uuid);
@@ -119,5 +135,17 @@ json_t *json_time(int64_t t)
 	char text[TIME_BUF];
 
 	sim_iso(t, text);
+	return json_string(text);
+}
+
+json_t *json_duration(int64_t s)
+{
+	int64_t t = s > 0 ? s : 0;
+	long long d = t / 86400, h = t / 3600 % 24, m = t / 60 % 60;
+	AUTO_FREE char *days = d ? sim_fmt("%lldD", d) : sim_dup("");
+	AUTO_FREE char *hours = h ? sim_fmt("%lldH", h) : sim_dup("");
+	AUTO_FREE char *minutes = m ? sim_fmt("%lldM", m) : sim_dup("");
+	AUTO_FREE char *text = sim_fmt("P%sT%s%s%lldS", days, hours, minutes, (long long)(t % 60));
+
 	return json_string(text);
 }

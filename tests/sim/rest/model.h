@@ -78,6 +78,11 @@ int fail_field(struct fail *f, int http, int64_t code, const char *field, const 
 /* For a database or store error (-errno): 500, logged with what was tried. */
 int fail_internal(struct fail *f, const char *what, int err);
 
+/* One durable change of the state, model locked.  model_end commits when rc is 0
+ * and takes it back when not; what: "write a qtree".  Both 0 or -1 with f set. */
+int model_begin(struct model *m, const char *what, struct fail *f);
+int model_end(struct model *m, int rc, const char *what, struct fail *f);
+
 /* A JSON object {name, uuid, _links.self} for a reference to another object;
  * href may be NULL.  New reference. */
 json_t *make_ref(const char *name, const char *uuid, const char *href);
@@ -95,5 +100,8 @@ bool json_flag(const json_t *obj, const char *path, bool def);
 
 /* A time column as JSON text. */
 json_t *json_time(int64_t t);
+
+/* Seconds as an ISO-8601 duration, e.g. PT8H35M42S. */
+json_t *json_duration(int64_t s);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "tests/sim/rest/nfslink.h"
 #include "tests/sim/rest/resources.h"
+#include "tests/sim/rest/snapmirror.h"
 #include "tests/sim/rest/snapshot.h"
 #include "tests/sim/rest/synthetic.h"
 #include "tests/sim/store.h"
@@ -51,8 +52,15 @@ static json_t *make_snapshot(struct model *m, sqlite3_stmt *s)
 		json_put(rec, "expiry_time", json_time(db_col_int(s, 6)));
 	json_put(rec, "provenance_volume.uuid", json_string(db_col_text(s, 8)));
 	/* Absent when there is none: clients test for presence. */
-	if (db_col_int(s, 10))
-		json_put(rec, "owners", json_pack("[s]", "volume_clone"));
+	if (db_col_int(s, 10) || db_col_int(s, 11)) {
+		json_t *owners = json_array();
+
+		if (db_col_int(s, 10))
+			json_array_append_new(owners, json_string("volume_clone"));
+		if (db_col_int(s, 11))
+			json_array_append_new(owners, json_string("snapmirror"));
+		json_put(rec, "owners", owners);
+	}
 	return rec;
 }
 
@@ -80,10 +88,14 @@ static int list_snapshots(struct req *r, const char *key, struct list *out, stru
 	                    "s", volume))
 		return fail_field(f, 404, E_VOL_NOT_FOUND, "volume.uuid",
 		                  "Unable to find volume with UUID \"%.60s\".", volume);
+	if (volume_is_cache(r->m->db, volume))
+		return fail_field(f, 400, E_SNAP_OF_CACHE, "volume.uuid",
+		                  "Snapshots are not supported on FlexCache volumes.");
 	s = db_query(r->m->db,
 	             "SELECT s.uuid,s.name,s.fsid,s.create_time,s.version_uuid,s.comment,s.expiry_time,"
 	             "s.snapmirror_label,v.uuid,v.name,EXISTS(SELECT 1 FROM volumes c WHERE"
-	             " c.clone_snapshot=s.uuid) FROM snapshots s JOIN volumes v ON v.uuid=s.volume_uuid"
+	             " c.clone_snapshot=s.uuid),EXISTS(SELECT 1 FROM snapmirrors x WHERE"
+	             " s.uuid IN (x.base_source,x.base_destination)) FROM snapshots s JOIN volumes v ON v.uuid=s.volume_uuid"
 	             " WHERE v.deleted_at IS NULL AND (?1 IS NULL OR v.uuid=?1)"
 	             " AND (?2 IS NULL OR s.uuid=?2) AND (?3 IS NULL OR s.name=?3) ORDER BY s.fsid",
 	             "sss", all ? NULL : volume, key, plain_name(r));
@@ -157,8 +169,10 @@ static int check_make(struct model *m, const struct volume *v, const struct snap
 {
 	if (strcmp(v->state, "online") != 0)
 		return fail_set(f, 400, E_SNAP_OFFLINE, "Volume \"%s\" is not online.", v->name);
+	if (volume_is_cache(m->db, v->uuid))
+		return fail_set(f, 400, E_SNAP_OF_CACHE, "Snapshots are not supported on FlexCache volumes.");
 	if (strcmp(v->type, "rw") != 0)
-		return fail_set(f, 400, 1638461, "Volume \"%s\" is not a read-write volume.", v->name);
+		return fail_set(f, 400, E_SNAP_NOT_RW, "Volume \"%s\" is not a read-write volume.", v->name);
 	if (db_int(m->db, 0, "SELECT count(*) FROM snapshots WHERE volume_uuid=? AND name=?", "ss", v->uuid,
 	           a->name))
 		return fail_field(f, 409, E_SNAP_EXISTS, "name",
@@ -325,10 +339,10 @@ static int forget(struct model *m, const char *uuid, char **ret_subvol, struct f
 
 	if (!name)
 		return fail_set(f, 404, E_SNAP_GONE, "The snapshot was not found.");
-	if (snapshot_has_clones(m->db, uuid) ||
+	if (snapshot_has_clones(m->db, uuid) || snapshot_is_base(m->db, uuid) ||
 	    db_int(m->db, 0, "SELECT expiry_time FROM snapshots WHERE uuid=?", "s", uuid) > sim_now())
 		return fail_set(f, 409, E_SNAP_BUSY,
-		                "Snapshot \"%s\" has not expired or is locked: it is in use by a clone or kept "
+		                "Snapshot \"%s\" has not expired or is locked: it is in use by a clone or SnapMirror, or kept "
 		                "until its expiry time.",
 		                name);
 	*ret_subvol = db_text(m->db, "SELECT subvol FROM snapshots WHERE uuid=?", "s", uuid);

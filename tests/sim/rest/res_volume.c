@@ -100,6 +100,7 @@ static const struct field volume_fields[] = {
 	{ "tiering.policy", F_STD | F_POST | F_PATCH, T_STR },
 	{ "snaplock.type", F_STD | F_POST, T_STR },
 	{ "quota.state", F_EXP, T_STR },
+	{ "quota.enabled", F_EXP | F_PATCH, T_BOOL },
 	{ "restore_to.snapshot.name", F_PATCH, T_STR },
 	{ "restore_to.snapshot.uuid", F_PATCH, T_STR },
 	{ "restore_to.path", F_PATCH, T_STR },
@@ -179,10 +180,18 @@ static void put_space(json_t *rec, const struct volume *v)
 	json_put(rec, "files.maximum", json_integer((json_int_t)(v->size / 32768)));
 }
 
+static const char *endpoint_type(sqlite3 *db, const char *uuid)
+{
+	if (volume_is_cache(db, uuid))
+		return "cache";
+	return db_int(db, 0, "SELECT count(*) FROM flexcaches WHERE origin=?", "s", uuid) ? "origin" : "none";
+}
+
 static json_t *make_volume(struct model *m, const struct volume *v)
 {
 	AUTO_FREE char *policy = db_text(m->db, "SELECT uuid FROM snapshot_policies WHERE name=?", "s",
 	                                 v->snapshot_policy);
+	int64_t quota;
 	json_t *rec = json_pack(
 	        "{s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:b, s:b}", "uuid", v->uuid, "name", v->name,
 	        "style", v->style, "type", v->type, "state", v->state, "size", (json_int_t)v->size, "comment",
@@ -205,14 +214,17 @@ static json_t *make_volume(struct model *m, const struct volume *v)
 	json_put(rec, "snapshot_policy", make_ref(v->snapshot_policy, policy, NULL));
 	put_space(rec, v);
 	json_put(rec, "guarantee", json_pack("{s:s, s:b}", "type", v->guarantee, "honored", 1));
-	json_put(rec, "flexcache_endpoint_type", json_string("none"));
-	json_put(rec, "snapmirror.is_protected", json_false());
+	json_put(rec, "flexcache_endpoint_type", json_string(endpoint_type(m->db, v->uuid)));
+	json_put(rec, "snapmirror.is_protected",
+	         json_boolean(db_int(m->db, 0, "SELECT count(*) FROM snapmirrors WHERE source=? AND NOT gone&2",
+	                             "s", v->uuid)));
 	json_put(rec, "analytics.state", json_string("off"));
 	json_put(rec, "autosize.mode", json_string("off"));
 	json_put(rec, "encryption.enabled", json_false());
 	json_put(rec, "tiering.policy", json_string(v->tiering));
 	json_put(rec, "snaplock.type", json_string("non_snaplock"));
-	json_put(rec, "quota.state", json_string("off"));
+	quota = db_int(m->db, 0, "SELECT quota FROM volumes WHERE uuid=?", "s", v->uuid);
+	json_put(rec, "quota", json_pack("{s:s, s:b}", "state", quota ? "on" : "off", "enabled", (int)quota));
 	return rec;
 }
 

@@ -137,13 +137,15 @@ static int take_common(struct req *r, const json_t *body, json_t *args, struct f
 	take(args, "guarantee", body, "guarantee.type");
 	take(args, "tiering", body, "tiering.policy");
 	take(args, "snapshot_reserve", body, "space.snapshot.reserve_percent");
+	if (json_at(body, "quota.enabled"))
+		json_object_set_new(args, "quota", json_integer(json_flag(body, "quota.enabled", false)));
 	take(args, "snapdir_access", body, "snapshot_directory_access_enabled");
 	return 0;
 }
 
 /* ---- create --------------------------------------------------------------- */
 
-static int check_svm(struct req *r, const json_t *obj, const char *prefix, bool needed, struct fail *f)
+int volume_check_svm(struct req *r, const json_t *obj, const char *prefix, bool needed, struct fail *f)
 {
 	AUTO_FREE char *by_name = sim_fmt("%s.name", prefix);
 	AUTO_FREE char *by_uuid = sim_fmt("%s.uuid", prefix);
@@ -268,11 +270,14 @@ static int take_parent(struct req *r, const json_t *body, json_t *args, struct v
 	if (!name && !uuid)
 		return fail_field(f, 400, E_FIELD_MISSING, "clone.parent_volume.name",
 		                  "Field \"clone.parent_volume.name\" is required");
-	if (check_svm(r, body, "clone.parent_svm", false, f) < 0)
+	if (volume_check_svm(r, body, "clone.parent_svm", false, f) < 0)
 		return -1;
 	if (!volume_load(r->m->db, uuid ? "uuid" : "name", uuid ? uuid : name, false, parent))
 		return fail_field(f, 404, E_CLONE_PARENT, "clone.parent_volume.name",
 		                  "Parent volume \"%.203s\" was not found.", name ? name : uuid);
+	if (volume_is_cache(r->m->db, parent->uuid))
+		return fail_field(f, 400, E_VOL_IS_CACHE, "clone.parent_volume.name",
+		                  "FlexCache volume \"%s\" cannot be cloned.", parent->name);
 	if (name && strcmp(name, parent->name) != 0)
 		return fail_field(f, 400, E_VOL_MISMATCH, "clone.parent_volume.uuid",
 		                  "The name and the uuid of the parent volume disagree.");
@@ -336,7 +341,7 @@ int volume_post(struct req *r, json_t *body, struct outcome *out, struct fail *f
 
 	if (!name)
 		return fail_field(f, 400, E_FIELD_MISSING, "name", "Field \"name\" is required");
-	if (check_svm(r, body, "svm", true, f) < 0)
+	if (volume_check_svm(r, body, "svm", true, f) < 0)
 		return -1;
 	sim_uuid(uuid);
 	out->args = json_pack("{s:s, s:s}", "uuid", uuid, "name", name);
@@ -419,6 +424,8 @@ int volume_patch(struct req *r, json_t *rec, json_t *body, struct outcome *out, 
 
 int volume_del(struct req *r, json_t *rec, struct outcome *out, struct fail *f)
 {
+	if (volume_is_cache(r->m->db, json_text(rec, "uuid")))
+		return fail_set(f, 400, E_VOL_IS_CACHE, "A FlexCache volume is deleted by its own route.");
 	if (strcmp(json_text(rec, "style"), "flexgroup_constituent") == 0)
 		return fail_set(f, 400, E_UNSUPPORTED, "A FlexGroup constituent cannot be deleted by itself.");
 	out->fn = job_volume_delete;

@@ -10,5 +10,8 @@ const struct resource *const routes[] = {
 	&res_recovery_queue, &res_recovery_purge,
 	&res_accounts,    &res_roles,         &res_privileges,   &res_licenses,
 	&res_peers,       &res_ems,           &res_file_clone,   &res_file_splits,
+	&res_flexcaches,  &res_flexcache_origins, &res_snapmirrors, &res_snapmirror_transfers,
+	&res_snapmirror_policies, &res_qtrees, &res_qtree_metrics, &res_quota_rules,
+	&res_cifs_shares, &res_cli_volume,    &res_cli_snapmirror,
 	NULL,
 };

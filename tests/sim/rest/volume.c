@@ -159,15 +159,14 @@ int volume_check_junction(const char *path, struct fail *f)
 	return 0;
 }
 
-/* Is path (relative, may be "") a folder inside this subvolume?  Links are not
- * followed: a client could make one that leads out of the volume. */
-static bool is_folder(struct model *m, const char *subvol, const char *path)
+bool volume_has_folder(struct model *m, const char *subvol, const char *path)
 {
 	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
 		                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
 	AUTO_CLOSE int root = store_open(m->dir, subvol);
 	AUTO_CLOSE int fd = -1;
 
+	path += strspn(path, "/");
 	if (root < 0)
 		return false;
 	if (!*path)
@@ -209,7 +208,7 @@ int volume_check_place(struct model *m, const char *path, const char *self, stru
 	rest = best ? parent + best_len : NULL;
 	if (rest)
 		rest += *rest == '/';
-	if (!rest || !is_folder(m, subvol, rest))
+	if (!rest || !volume_has_folder(m, subvol, rest))
 		return fail_field(f, 400, E_VOL_JUNCTION, "nas.path",
 		                  "Junction path \"%s\" is invalid: its parent folder does not exist.", path);
 	return 0;
@@ -235,4 +234,25 @@ bool volume_has_clones(sqlite3 *db, const char *uuid)
 bool snapshot_has_clones(sqlite3 *db, const char *uuid)
 {
 	return db_int(db, 0, "SELECT count(*) FROM volumes WHERE clone_snapshot=?", "s", uuid) != 0;
+}
+
+bool volume_is_cache(sqlite3 *db, const char *uuid)
+{
+	return db_int(db, 0, "SELECT count(*) FROM flexcaches WHERE uuid=?", "s", uuid) != 0;
+}
+
+int volume_of_body(struct model *m, const json_t *obj, const char *prefix, int64_t code, struct volume *ret,
+                   struct fail *f)
+{
+	AUTO_FREE char *by_name = sim_fmt("%s.name", prefix);
+	AUTO_FREE char *by_uuid = sim_fmt("%s.uuid", prefix);
+	const char *name = json_text(obj, by_name), *uuid = json_text(obj, by_uuid);
+
+	if (!name && !uuid)
+		return fail_field(f, 400, E_FIELD_MISSING, by_name, "Field \"%s\" is required", by_name);
+	if (!volume_load(m->db, uuid ? "uuid" : "name", uuid ? uuid : name, false, ret))
+		return fail_field(f, 404, code, by_name, "Volume \"%.203s\" was not found.", name ? name : uuid);
+	if (name && strcmp(name, ret->name) != 0)
+		return fail_field(f, 400, E_VOL_MISMATCH, by_uuid, "The name and the uuid of the volume disagree.");
+	return 0;
 }

@@ -54,6 +54,11 @@ enum {
 	E_SNAP_RENAME_NAME = 524508,
 	E_SNAP_RENAME_BUSY = 1638476,
 	E_SNAP_RENAME_GONE = 542797,
+	E_SNAP_NOT_RW = 1638461,
+	E_SNAP_OF_CACHE = 9437613,
+	E_VOL_KIND = 917628,
+	E_VOL_IS_CACHE = 66846758,
+	E_VOL_IS_ORIGIN = 66846772,
 };
 
 /* One row of volumes. */
@@ -114,9 +119,38 @@ int job_snapshot_delete(struct model *m, json_t *args, struct fail *f);
  * before the worker starts; model unlocked. */
 void volume_purge_expired(struct model *m);
 
-/* POST, PATCH and DELETE of volumes, see struct resource. */
 struct req;
 struct outcome;
+
+/* Does obj.PREFIX (name or uuid) mean our SVM?  needed: it must be there.  0 or -1
+ * with f set. */
+int volume_check_svm(struct req *r, const json_t *obj, const char *prefix, bool needed, struct fail *f);
+
+/* The volume that obj.PREFIX names by uuid, name or both; with a code for none.
+ * Model locked.  0 or -1 with f set. */
+int volume_of_body(struct model *m, const json_t *obj, const char *prefix, int64_t code, struct volume *ret,
+                   struct fail *f);
+
+/* Begins a transaction (the caller ends it) with a new row for a volume; args as
+ * for job_volume_create.  Model locked.  0 or -errno. */
+int volume_insert(struct model *m, const json_t *args, const char *subvol, int64_t size);
+
+/* Takes the volume out of the model and the store, whatever it held.  Worker
+ * thread, model unlocked.  0 or -1 with f set. */
+int volume_remove(struct model *m, const struct volume *v, struct fail *f);
+
+/* What forbids that this volume goes: clones, junctions below, SnapMirror
+ * relationships, caches of it.  Model locked.  0 or -1 with f set. */
+int volume_check_delete(struct model *m, const struct volume *v, struct fail *f);
+
+/* Is path (relative, leading slashes ignored, may be "") a folder in this
+ * subvolume?  Links are not followed: a client could make one that leads out. */
+bool volume_has_folder(struct model *m, const char *subvol, const char *path);
+
+/* Is the volume a FlexCache?  Model locked. */
+bool volume_is_cache(sqlite3 *db, const char *uuid);
+
+/* POST, PATCH and DELETE of volumes, see struct resource. */
 int volume_post(struct req *r, json_t *body, struct outcome *out, struct fail *f);
 int volume_patch(struct req *r, json_t *rec, json_t *body, struct outcome *out, struct fail *f);
 int volume_del(struct req *r, json_t *rec, struct outcome *out, struct fail *f);

@@ -84,7 +84,7 @@ static const char *text_or(const json_t *args, const char *key, const char *def)
 
 /* ---- create --------------------------------------------------------------- */
 
-static int insert_volume(struct model *m, const json_t *args, const char *subvol, int64_t size)
+int volume_insert(struct model *m, const json_t *args, const char *subvol, int64_t size)
 {
 	int64_t parts = json_num(args, "constituents", 0);
 	AUTO_FREE char *aggregates = json_dumps(json_object_get(args, "aggregates"), JSON_COMPACT);
@@ -146,7 +146,7 @@ int job_volume_create(struct model *m, json_t *args, struct fail *f)
 	if (r < 0)
 		return fail_internal(f, "make a volume in the store", r);
 	model_lock(m);
-	r = finish(m, insert_volume(m, args, subvol, size), "record a volume", f);
+	r = finish(m, volume_insert(m, args, subvol, size), "record a volume", f);
 	model_unlock(m);
 	if (r < 0) {
 		store_delete(m->dir, subvol);
@@ -228,6 +228,11 @@ static int insert_clone(struct model *m, const json_t *args, const struct volume
 	            text_or(args, "guarantee", p->guarantee), p->language,
 	            text_or(args, "security_style", p->security_style),
 	            text_or(args, "tiering", p->tiering), p->aggregates, p->constituents, p->uuid, base) < 0)
+		return -EIO;
+	if (db_exec(m->db,
+	            "INSERT INTO qtrees SELECT ?,id,name,security_style,export_policy FROM qtrees"
+	            " WHERE volume_uuid=?",
+	            "ss", json_text(args, "uuid"), p->uuid) < 0)
 		return -EIO;
 	for (size_t i = 0; i < l->n; i++) {
 		fsid = db_next_fsid(m->db);
@@ -383,8 +388,8 @@ static int update_volume(struct model *m, const json_t *args, const struct volum
 	return db_exec(m->db,
 	               "UPDATE volumes SET name=?,junction=?,state=?,size=?,comment=?,export_policy=?,"
 	               "snapshot_policy=?,snapdir_access=?,snapshot_reserve=?,guarantee=?,tiering=?,"
-	               "security_style=?,clone_volume=?,clone_snapshot=? WHERE uuid=?",
-	               "sssisssiissssss", text_or(args, "name", v->name), junction, state,
+	               "security_style=?,clone_volume=?,clone_snapshot=?,quota=coalesce(nullif(?,-1),quota) WHERE uuid=?",
+	               "sssisssiisssssis", text_or(args, "name", v->name), junction, state,
 	               json_num(args, "size", v->size), text_or(args, "comment", v->comment),
 	               text_or(args, "export_policy", v->export_policy),
 	               text_or(args, "snapshot_policy", v->snapshot_policy),
@@ -392,7 +397,7 @@ static int update_volume(struct model *m, const json_t *args, const struct volum
 	               json_num(args, "snapshot_reserve", v->snapshot_reserve),
 	               text_or(args, "guarantee", v->guarantee), text_or(args, "tiering", v->tiering),
 	               text_or(args, "security_style", v->security_style), split ? NULL : v->clone_volume,
-	               split ? NULL : v->clone_snapshot, v->uuid);
+	               split ? NULL : v->clone_snapshot, json_num(args, "quota", -1), v->uuid);
 }
 
 int job_volume_modify(struct model *m, json_t *args, struct fail *f)
@@ -429,6 +434,8 @@ static int check_restore(struct model *m, const struct volume *v, const char *sn
 {
 	if (strcmp(v->state, "online") != 0)
 		return fail_set(f, 400, E_RESTORE_OFFLINE, "Volume \"%s\" is not online.", v->name);
+	if (strcmp(v->type, "rw") != 0)
+		return fail_set(f, 400, E_VOL_KIND, "Volume \"%s\" is not a read-write volume.", v->name);
 	if (!db_int(m->db, 0, "SELECT count(*) FROM snapshots WHERE uuid=? AND volume_uuid=?", "ss", snap,
 	            v->uuid))
 		return fail_set(f, 404, E_RESTORE_FAILED, "The snapshot was not found.");
@@ -489,8 +496,8 @@ int job_volume_restore(struct model *m, json_t *args, struct fail *f)
 		            "(SELECT fsid FROM snapshots WHERE uuid=?2)",
 		            "ss", v.uuid, snap);
 	if (r == 0)
-		r = db_exec(m->db, "UPDATE volumes SET subvol=?,generation=generation+1 WHERE uuid=?", "ss",
-		            fresh, v.uuid);
+		r = db_exec(m->db, "UPDATE volumes SET subvol=?,generation=generation+1 WHERE subvol=?", "ss",
+		            fresh, v.subvol); /* its caches, too */
 	r = finish(m, r, "record a restore", f);
 	model_unlock(m);
 	if (r == 0) {
@@ -507,16 +514,21 @@ int job_volume_restore(struct model *m, json_t *args, struct fail *f)
 
 /* ---- delete --------------------------------------------------------------- */
 
-/* Takes the volume out of the model and the store, whatever it held. */
-static int remove_volume(struct model *m, const struct volume *v, struct fail *f)
+int volume_remove(struct model *m, const struct volume *v, struct fail *f)
 {
-	AUTO_JSON json_t *subvols = json_pack("[s]", v->subvol);
+	static const char *const parts[] = { "DELETE FROM qtrees WHERE volume_uuid=?",
+		                             "DELETE FROM quota_rules WHERE volume_uuid=?",
+		                             "DELETE FROM flexcaches WHERE uuid=?" };
+	AUTO_JSON json_t *subvols = json_array();
 	AUTO_STMT sqlite3_stmt *s = NULL;
 	json_t *e;
 	size_t i;
 	int r;
 
 	model_lock(m);
+	/* What a cache shows belongs to its origin. */
+	if (!volume_is_cache(m->db, v->uuid))
+		json_array_append_new(subvols, json_string(v->subvol));
 	s = db_query(m->db, "SELECT subvol FROM snapshots WHERE volume_uuid=?", "s", v->uuid);
 	while (db_row(s))
 		json_array_append_new(subvols, json_string(db_col_text(s, 0)));
@@ -524,6 +536,8 @@ static int remove_volume(struct model *m, const struct volume *v, struct fail *f
 	r = db_begin(m->db, true);
 	if (r == 0)
 		r = db_exec(m->db, "DELETE FROM snapshots WHERE volume_uuid=?", "s", v->uuid);
+	for (size_t k = 0; r == 0 && k < ARRAY_LEN(parts); k++)
+		r = db_exec(m->db, parts[k], "s", v->uuid);
 	if (r == 0)
 		r = db_exec(m->db, "DELETE FROM volumes WHERE uuid=?", "s", v->uuid);
 	r = finish(m, r, "remove a volume", f);
@@ -541,7 +555,7 @@ static int remove_volume(struct model *m, const struct volume *v, struct fail *f
 	return 0;
 }
 
-static int check_delete(struct model *m, const struct volume *v, struct fail *f)
+int volume_check_delete(struct model *m, const struct volume *v, struct fail *f)
 {
 	if (v->is_root)
 		return fail_set(f, 409, E_VOL_ROOT, "The root volume of the SVM cannot be deleted while the SVM "
@@ -549,6 +563,19 @@ static int check_delete(struct model *m, const struct volume *v, struct fail *f)
 	if (volume_has_clones(m->db, v->uuid))
 		return fail_set(f, 409, E_VOL_HAS_CLONES,
 		                "Volume \"%s\" has one or more clones. Delete or split them first.", v->name);
+	if (db_int(m->db, 0, "SELECT count(*) FROM flexcaches WHERE origin=?", "s", v->uuid))
+		return fail_set(f, 409, E_VOL_IS_ORIGIN,
+		                "Volume \"%s\" is the origin of one or more FlexCache volumes.", v->name);
+	if (db_int(m->db, 0, "SELECT count(*) FROM snapmirrors WHERE destination=? AND NOT gone&1", "s", v->uuid))
+		return fail_set(f, 409, E_IN_USE,
+		                "Volume \"%s\" is the destination endpoint of one or more SnapMirror "
+		                "relationships. You must delete the SnapMirror relationships before the volume.",
+		                v->name);
+	if (db_int(m->db, 0, "SELECT count(*) FROM snapmirrors WHERE source=? AND NOT gone&2", "s", v->uuid))
+		return fail_set(f, 409, E_IN_USE,
+		                "Volume \"%s\" is the source endpoint of one or more SnapMirror relationships. "
+		                "Release them before the volume.",
+		                v->name);
 	if (volume_has_children(m->db, v->junction))
 		return fail_set(f, 409, E_VOL_BUSY, "Volume \"%s\" is busy: other volumes are mounted below \"%s\".",
 		                v->name, v->junction);
@@ -564,7 +591,7 @@ int job_volume_delete(struct model *m, json_t *args, struct fail *f)
 	if (!volume_load(m->db, "uuid", json_text(args, "uuid"), false, &v))
 		r = gone(f, json_text(args, "uuid"));
 	else
-		r = check_delete(m, &v, f);
+		r = volume_check_delete(m, &v, f);
 	if (r == 0 && !json_flag(args, "force", false)) {
 		/* The recovery queue: out of sight under another name, room still taken. */
 		AUTO_FREE char *name = sim_fmt("%s_%lld", v.name, (long long)v.fsid);
@@ -583,7 +610,7 @@ int job_volume_delete(struct model *m, json_t *args, struct fail *f)
 		return r;
 	}
 	model_unlock(m);
-	return r < 0 ? -1 : remove_volume(m, &v, f);
+	return r < 0 ? -1 : volume_remove(m, &v, f);
 }
 
 int job_volume_purge(struct model *m, json_t *args, struct fail *f)
@@ -597,7 +624,7 @@ int job_volume_purge(struct model *m, json_t *args, struct fail *f)
 	if (!found || !v.queued)
 		return fail_set(f, 404, E_NO_ENTRY, "Volume \"%s\" is not in the recovery queue.",
 		                json_text(args, "volume"));
-	return remove_volume(m, &v, f);
+	return volume_remove(m, &v, f);
 }
 
 void volume_purge_expired(struct model *m)
@@ -616,7 +643,7 @@ void volume_purge_expired(struct model *m)
 		found = volume_next(s, &v);
 		sqlite3_reset(s);
 		model_unlock(m);
-		if (!found || remove_volume(m, &v, &f) < 0)
+		if (!found || volume_remove(m, &v, &f) < 0)
 			return;
 	}
 }
