@@ -186,8 +186,8 @@ static int take_placement(struct req *r, const json_t *body, json_t *args, struc
 		                                "ss", name, uuid);
 
 		if (!found)
-			return fail_field(f, 400, E_AGGR_NOT_FOUND, "aggregates.name", "Aggregate \"%.80s\" was not found.",
-			                  name ? name : uuid ? uuid : "");
+			return fail_field(f, 400, E_AGGR_NOT_FOUND, "aggregates.name",
+			                  "Aggregate \"%.80s\" was not found.", name ? name : uuid ? uuid : "");
 		json_array_append_new(names, json_string(found));
 	}
 	if (!json_array_size(names)) {

@@ -294,7 +294,8 @@ static int job_qtree_modify(struct model *m, json_t *args, struct fail *f)
 	if (fd < 0)
 		return fail_internal(f, "open the root folder of a volume", fd);
 	if (name && strcmp(name, old) != 0 && renameat2(fd, old, fd, name, RENAME_NOREPLACE) < 0)
-		return errno == EEXIST ? fail_field(f, 409, E_QTREE_EXISTS, "name", "Qtree \"%s\" already exists.", name) :
+		return errno == EEXIST ? fail_field(f, 409, E_QTREE_EXISTS, "name",
+		                                    "Qtree \"%s\" already exists.", name) :
 		                         fail_internal(f, "rename the folder of a qtree", errno);
 	if (json_at(args, "mode") &&
 	    fchmodat(fd, name ? name : old, (mode_t)json_num(args, "mode", 0755), 0) < 0)
@@ -305,7 +306,8 @@ static int job_qtree_modify(struct model *m, json_t *args, struct fail *f)
 		r = model_end(m,
 		              db_exec(m->db,
 		                      "UPDATE qtrees SET name=coalesce(?,name),security_style=coalesce(?,"
-		                      "security_style),export_policy=coalesce(?,export_policy) WHERE volume_uuid=? AND id=?",
+		                      "security_style),export_policy=coalesce(?,export_policy)"
+		                      " WHERE volume_uuid=? AND id=?",
 		                      "ssssi", name, json_text(args, "style"), json_text(args, "policy"), v.uuid,
 		                      json_num(args, "id", 0)),
 		              "change a qtree", f);

@@ -184,7 +184,8 @@ static int list_mirrors(struct req *r, const char *key, struct list *out, struct
 {
 	bool source_side = request_flag(r, "list_destinations_only", false);
 	AUTO_STMT sqlite3_stmt *s =
-	        db_query(r->m->db, "SELECT " MIRROR_COLUMNS " FROM snapmirrors WHERE (?1 IS NULL OR uuid=?1) ORDER BY seq",
+	        db_query(r->m->db,
+	                 "SELECT " MIRROR_COLUMNS " FROM snapmirrors WHERE (?1 IS NULL OR uuid=?1) ORDER BY seq",
 	                 "s", key);
 	struct mirror x = { 0 };
 	int64_t hidden = source_side ? GONE_SOURCE : GONE_DESTINATION;

@@ -95,7 +95,8 @@ static int list_snapshots(struct req *r, const char *key, struct list *out, stru
 	             "SELECT s.uuid,s.name,s.fsid,s.create_time,s.version_uuid,s.comment,s.expiry_time,"
 	             "s.snapmirror_label,v.uuid,v.name,EXISTS(SELECT 1 FROM volumes c WHERE"
 	             " c.clone_snapshot=s.uuid),EXISTS(SELECT 1 FROM snapmirrors x WHERE"
-	             " s.uuid IN (x.base_source,x.base_destination)) FROM snapshots s JOIN volumes v ON v.uuid=s.volume_uuid"
+	             " s.uuid IN (x.base_source,x.base_destination)) FROM snapshots s"
+	             " JOIN volumes v ON v.uuid=s.volume_uuid"
 	             " WHERE v.deleted_at IS NULL AND (?1 IS NULL OR v.uuid=?1)"
 	             " AND (?2 IS NULL OR s.uuid=?2) AND (?3 IS NULL OR s.name=?3) ORDER BY s.fsid",
 	             "sss", all ? NULL : volume, key, plain_name(r));
@@ -342,8 +343,8 @@ static int forget(struct model *m, const char *uuid, char **ret_subvol, struct f
 	if (snapshot_has_clones(m->db, uuid) || snapshot_is_base(m->db, uuid) ||
 	    db_int(m->db, 0, "SELECT expiry_time FROM snapshots WHERE uuid=?", "s", uuid) > sim_now())
 		return fail_set(f, 409, E_SNAP_BUSY,
-		                "Snapshot \"%s\" has not expired or is locked: it is in use by a clone or SnapMirror, or kept "
-		                "until its expiry time.",
+		                "Snapshot \"%s\" has not expired or is locked: it is in use by a clone or "
+		                "SnapMirror, or kept until its expiry time.",
 		                name);
 	*ret_subvol = db_text(m->db, "SELECT subvol FROM snapshots WHERE uuid=?", "s", uuid);
 	if (db_begin(m->db, true) < 0)

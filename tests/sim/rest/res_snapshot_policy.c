@@ -77,7 +77,8 @@ static int check_copies(const json_t *copies, struct fail *f)
 	size_t i;
 
 	if (json_array_size(copies) > COPIES_MAX)
-		return fail_field(f, 400, E_POLICY_TOO_MANY, "copies", "A policy has at most %d schedules.", COPIES_MAX);
+		return fail_field(f, 400, E_POLICY_TOO_MANY, "copies",
+		                  "A policy has at most %d schedules.", COPIES_MAX);
 	json_array_foreach(copies, i, e) {
 		const char *name = json_text(e, "schedule.name");
 		int64_t count = json_num(e, "count", 0);

@@ -388,7 +388,8 @@ static int update_volume(struct model *m, const json_t *args, const struct volum
 	return db_exec(m->db,
 	               "UPDATE volumes SET name=?,junction=?,state=?,size=?,comment=?,export_policy=?,"
 	               "snapshot_policy=?,snapdir_access=?,snapshot_reserve=?,guarantee=?,tiering=?,"
-	               "security_style=?,clone_volume=?,clone_snapshot=?,quota=coalesce(nullif(?,-1),quota) WHERE uuid=?",
+	               "security_style=?,clone_volume=?,clone_snapshot=?,"
+	               "quota=coalesce(nullif(?,-1),quota) WHERE uuid=?",
 	               "sssisssiisssssis", text_or(args, "name", v->name), junction, state,
 	               json_num(args, "size", v->size), text_or(args, "comment", v->comment),
 	               text_or(args, "export_policy", v->export_policy),
