@@ -29,7 +29,6 @@ static const struct field share_fields[] = {
 	{ "encryption", F_STD | F_POST | F_PATCH, T_BOOL },
 	{ "continuously_available", F_STD | F_POST | F_PATCH, T_BOOL },
 	{ "unix_symlink", F_STD | F_POST | F_PATCH, T_STR },
-	{ "properties", F_POST | F_PATCH | F_STD, T_ANY },
 	{ NULL, 0, T_ANY },
 };
 

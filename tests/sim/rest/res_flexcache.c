@@ -40,7 +40,7 @@ static const struct field cache_fields[] = {
 	{ "aggregates.uuid", F_STD | F_POST, T_STR },
 	{ "constituents_per_aggregate", F_POST, T_INT },
 	{ "constituent_count", F_STD | F_POST, T_INT },
-	{ "nas.export_policy.name", F_STD | F_POST, T_STR },
+	{ "nas.export_policy.name", F_POST, T_STR }, /* read back by the volume */
 	{ "origins.volume.name", F_STD | F_POST, T_STR },
 	{ "origins.volume.uuid", F_STD | F_POST, T_STR },
 	{ "origins.svm.name", F_STD | F_POST, T_STR },
@@ -123,7 +123,6 @@ static json_t *make_cache(struct model *m, const struct volume *v)
 	json_put(rec, "guarantee.type", json_string(v->guarantee));
 	json_put(rec, "aggregates", aggregates_of(m, v->aggregates));
 	json_put(rec, "constituent_count", json_integer((json_int_t)v->constituents));
-	json_put(rec, "nas.export_policy.name", json_string(v->export_policy));
 	if (v->junction)
 		json_put(rec, "path", json_string(v->junction));
 	if (origin_uuid && volume_load(m->db, "uuid", origin_uuid, true, &origin))
