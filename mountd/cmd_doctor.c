@@ -152,7 +152,8 @@ static int examine(struct doctor *d, bool json)
 	}
 	int status = count[DOCTOR_FAILED] ? 1 : count[DOCTOR_WARNING] ? 2 : 0;
 	if (json)
-		printf("],\n \"result\":\"%s\"}\n", words[status == 1 ? DOCTOR_FAILED : status ? DOCTOR_WARNING : DOCTOR_OK]);
+		printf("],\n \"result\":\"%s\"}\n",
+			words[status == 1 ? DOCTOR_FAILED : status ? DOCTOR_WARNING : DOCTOR_OK]);
 	else
 		printf("\n%u ok, %u warnings, %u failed, %u skipped\n", count[DOCTOR_OK], count[DOCTOR_WARNING],
 		       count[DOCTOR_FAILED], count[DOCTOR_SKIPPED]);
@@ -163,8 +164,8 @@ int cmd_doctor(int argc, char **argv)
 {
 	static const struct argp argp = {
 		options, parse, "CONFIG\n--print-role [CONFIG]",
-		"Checks all that a mount needs, from the name of the management LIF to a real read over NFS, and tells "
-		"the remedy for what is wrong. Changes nothing. Run it as root, like a mount. The exit status is 0 "
+		"Checks all that a mount needs, from the name of the management LIF to a real read over NFS, and "
+		"tells the remedy for what is wrong. Changes nothing. Run it as root, like a mount. The exit status is 0 "
 		"when all is well, 1 when something failed, 2 when there are only warnings.\v"
 		"Examples:\n"
 		"  ontapfs doctor /etc/ontapfs/backend.json\n"

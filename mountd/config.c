@@ -372,8 +372,14 @@ static int password_from_file(struct config *c, const char *path, const char *ke
 			 r == -ENODATA ? "its first line is empty" : strerror(-r));
 		return r == -EACCES ? r : -EINVAL;
 	}
-	if (mode & 077) /* container platforms mount secrets so; still worth a word */
-		warn(c, "the password file %s may be read by others: chmod 600", path);
+	if (mode & 007) {
+		snprintf(err, 512, "\"ontapfs.%s\": others may read the password in %s (mode %03o): run chmod 600 "
+			 "on it; for a secret of Kubernetes set defaultMode", key, path, (unsigned)mode & 0777);
+		secret_free(&line);
+		return -EACCES;
+	}
+	if (mode & 077) /* container platforms give secrets to a group; still worth a word */
+		warn(c, "the password file %s may be read by its group: chmod 600", path);
 	secret_free(&c->password);
 	c->password = line;
 	return 0;

@@ -18,10 +18,12 @@
 void doctor_nfs(struct doctor *d)
 {
 	if (!d->nfs_known)
-		doctor_say(d, DOCTOR_SKIPPED, NULL, "the account may not read the NFS service; whether it works shows below");
+		doctor_say(d, DOCTOR_SKIPPED, NULL,
+			   "the account may not read the NFS service; whether it works shows below");
 	else if (!d->nfs.enabled) {
-		doctor_remedy(d, "`vserver nfs create -vserver %s -v3 enabled`, or `vserver nfs start -vserver %s`", d->svm.name,
-			      d->svm.name);
+		doctor_remedy(d,
+			   "`vserver nfs create -vserver %s -v3 enabled`, or `vserver nfs start -vserver %s`",
+			   d->svm.name, d->svm.name);
 		doctor_say(d, DOCTOR_FAILED, NULL, "SVM %s does not serve NFS", d->svm.name);
 	} else if (!d->nfs.v3_enabled) {
 		doctor_remedy(d, "`vserver nfs modify -vserver %s -v3 enabled`", d->svm.name);
@@ -69,7 +71,8 @@ void doctor_lifs(struct doctor *d)
 		/* The data path knows addresses only. */
 		struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
 		if (getaddrinfo(address, NULL, &hints, &found) == 0) {
-			getnameinfo(found->ai_addr, found->ai_addrlen, l->address, sizeof(l->address), NULL, 0, NI_NUMERICHOST);
+			getnameinfo(found->ai_addr, found->ai_addrlen, l->address, sizeof(l->address), NULL, 0,
+				NI_NUMERICHOST);
 			freeaddrinfo(found);
 		}
 	}
@@ -78,11 +81,13 @@ void doctor_lifs(struct doctor *d)
 	if (good == wanted && good)
 		doctor_say(d, DOCTOR_OK, NULL, "%zu up, and reachable from %s", good, d->here);
 	else if (!wanted)
-		doctor_say(d, DOCTOR_FAILED, "`network interface create` with the service data_nfs, or set dataLIF where "
-			   "the account may not read interfaces", "SVM %s shows no data LIF that serves NFS", d->svm.name);
+		doctor_say(d, DOCTOR_FAILED, "`network interface create` with the service data_nfs, or set "
+			   "dataLIF where the account may not read interfaces",
+			   "SVM %s shows no data LIF that serves NFS", d->svm.name);
 	else {
-		doctor_remedy(d, "`network interface show -vserver %s`; let TCP 2049, 111 and 635 through to the data LIFs; "
-			      "compare dataLIF, ontapfs.nfsPort and ontapfs.mountPort", d->svm.name);
+		doctor_remedy(d, "`network interface show -vserver %s`; let TCP 2049, 111 and 635 through to "
+			   "the data LIFs; compare dataLIF, ontapfs.nfsPort and ontapfs.mountPort",
+			   d->svm.name);
 		if (good) /* the others serve, with fewer paths */
 			d->state = DOCTOR_WARNING;
 		else
@@ -115,10 +120,10 @@ void doctor_reserved(struct doctor *d)
 	else if (r == 0)
 		doctor_say(d, DOCTOR_OK, NULL, "MOUNT from a reserved port is possible");
 	else {
-		doctor_remedy(d, "run as root (with CAP_NET_BIND_SERVICE in a container), or `vserver nfs modify -vserver %s "
-			      "-mount-rootonly disabled`", d->svm.name);
-		doctor_say(d, DOCTOR_FAILED, NULL, "ONTAP wants MOUNT from a port below 1024, and none can be had: %s",
-			   strerror(-r));
+		doctor_remedy(d, "run as root (with CAP_NET_BIND_SERVICE in a container), or `vserver nfs "
+			   "modify -vserver %s -mount-rootonly disabled`", d->svm.name);
+		doctor_say(d, DOCTOR_FAILED, NULL,
+			   "ONTAP wants MOUNT from a port below 1024, and none can be had: %s", strerror(-r));
 	}
 }
 
@@ -139,20 +144,21 @@ static int look(struct doctor *d, const char *path, bool deep, struct fs_probe *
 static void export_refused(struct doctor *d, const struct ontap_volume *v, const struct fs_probe *p, int r)
 {
 	if (r == -EACCES && p->step == NFSIO_MNT) {
-		doctor_remedy(d, "`vserver export-policy rule create -vserver %s -policyname %s -clientmatch %s -protocol nfs "
-			      "-rorule sys -rwrule sys -superuser sys`, and read access in the policy of the SVM's root volume",
-			      d->svm.name, v->export_policy, d->here[0] ? d->here : "HOST");
-		doctor_say(d, DOCTOR_FAILED, NULL, "%s: no rule of policy %s lets %s in", v->name, v->export_policy,
-			   d->here[0] ? d->here : "this host");
+		doctor_remedy(d, "`vserver export-policy rule create -vserver %s -policyname %s -clientmatch "
+			   "%s -protocol nfs -rorule sys -rwrule sys -superuser sys`, and read access in the "
+			   "policy of the SVM's root volume", d->svm.name, v->export_policy,
+			   d->here[0] ? d->here : "HOST");
+		doctor_say(d, DOCTOR_FAILED, NULL, "%s: no rule of policy %s lets %s in", v->name,
+			   v->export_policy, d->here[0] ? d->here : "this host");
 	} else if (r == -EACCES) {
-		doctor_remedy(d, "`vserver export-policy rule modify -vserver %s -policyname %s -ruleindex N -rorule sys "
-			      "-rwrule sys`", d->svm.name, v->export_policy);
-		doctor_say(d, DOCTOR_FAILED, NULL, "%s: the rule of policy %s for this host does not allow sys", v->name,
-			   v->export_policy);
+		doctor_remedy(d, "`vserver export-policy rule modify -vserver %s -policyname %s -ruleindex N "
+			   "-rorule sys -rwrule sys`", d->svm.name, v->export_policy);
+		doctor_say(d, DOCTOR_FAILED, NULL, "%s: the rule of policy %s for this host does not allow sys",
+			   v->name, v->export_policy);
 	} else {
 		doctor_remedy(d, "is the volume mounted at %s (`volume show -fields junction-path`)?", v->junction);
-		doctor_say(d, DOCTOR_FAILED, NULL, "%s: %s %s: %s", v->name, nfsio_proc_name(p->step), v->junction,
-			   strerror(-r));
+		doctor_say(d, DOCTOR_FAILED, NULL, "%s: %s %s: %s", v->name, nfsio_proc_name(p->step),
+			   v->junction, strerror(-r));
 	}
 }
 
@@ -193,9 +199,10 @@ void doctor_transfer(struct doctor *d)
 	else if (size >= TRANSFER_FULL)
 		doctor_say(d, DOCTOR_OK, NULL, "tcp-max-xfer-size is %u", size);
 	else {
-		doctor_remedy(d, "`vserver nfs modify -vserver %s -tcp-max-xfer-size 1048576` (advanced; clients mount anew)",
-			      d->svm.name);
-		doctor_say(d, DOCTOR_WARNING, NULL, "tcp-max-xfer-size is %u: large files are read in small pieces", size);
+		doctor_remedy(d, "`vserver nfs modify -vserver %s -tcp-max-xfer-size 1048576` (advanced; "
+			   "clients mount anew)", d->svm.name);
+		doctor_say(d, DOCTOR_WARNING, NULL,
+			   "tcp-max-xfer-size is %u: large files are read in small pieces", size);
 	}
 }
 
@@ -212,10 +219,10 @@ void doctor_identifiers(struct doctor *d)
 	else if (!flexgroup)
 		doctor_say(d, DOCTOR_OK, NULL, "32 bits, which is enough without FlexGroups");
 	else {
-		doctor_remedy(d, "`vserver nfs modify -vserver %s -v3-64bit-identifiers enabled` (advanced; all clients of the "
-			      "SVM mount anew)", d->svm.name);
-		doctor_say(d, DOCTOR_WARNING, NULL, "file numbers have 32 bits and may collide in FlexGroups such as %s; "
-			   "ontapfs goes by file handles there", flexgroup);
+		doctor_remedy(d, "`vserver nfs modify -vserver %s -v3-64bit-identifiers enabled` (advanced; "
+			   "all clients of the SVM mount anew)", d->svm.name);
+		doctor_say(d, DOCTOR_WARNING, NULL, "file numbers have 32 bits and may collide in FlexGroups "
+			   "such as %s; ontapfs goes by file handles there", flexgroup);
 	}
 }
 
@@ -224,11 +231,12 @@ void doctor_snapdir(struct doctor *d)
 	size_t off = 0;
 	for (size_t i = 0; i < d->nvolumes; i++)
 		if (shown(d, i) && !d->volumes[i].snapdir_access && off++ < 8)
-			doctor_say(d, DOCTOR_WARNING, NULL, "%s has it off: its snapshots list, but cannot be entered",
+			doctor_say(d, DOCTOR_WARNING, NULL,
+				   "%s has it off: its snapshots list, but cannot be entered",
 				   d->volumes[i].name);
 	if (off)
-		doctor_remedy(d, "`volume modify -vserver %s -volume NAME -snapdir-access true`, or allow snapdir.enable, so that "
-			      "entering one switches it on", d->svm.name);
+		doctor_remedy(d, "`volume modify -vserver %s -volume NAME -snapdir-access true`, or allow "
+			   "snapdir.enable, so that entering one switches it on", d->svm.name);
 	else
 		doctor_say(d, DOCTOR_OK, NULL, "on for all volumes");
 	if (off > 8)
@@ -256,9 +264,9 @@ void doctor_read(struct doctor *d)
 	else if (listed)
 		doctor_say(d, DOCTOR_OK, NULL, "listed the root of %s; there is no file in it to read", listed->name);
 	else if (r == -EACCES)
-		doctor_say(d, DOCTOR_WARNING, "none, if users may; else check superuser in the export rule", "root of this host may "
-			   "not list any volume: it is squashed, or the modes forbid it");
+		doctor_say(d, DOCTOR_WARNING, "none, if users may; else check superuser in the export rule",
+			   "root of this host may not list any volume: it is squashed, or the modes forbid it");
 	else
-		doctor_say(d, DOCTOR_FAILED, "look at the events of the filer and at the network between", "%s fails: %s",
-			   nfsio_proc_name(p.step), strerror(-r));
+		doctor_say(d, DOCTOR_FAILED, "look at the events of the filer and at the network between",
+			   "%s fails: %s", nfsio_proc_name(p.step), strerror(-r));
 }

@@ -69,11 +69,14 @@ void doctor_name(struct doctor *d)
 		char text[64];
 		int e = getaddrinfo(*lif, NULL, &hints, &found);
 		if (e == 0)
-			e = getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST);
+			e = getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof(text), NULL, 0,
+				NI_NUMERICHOST);
 		if (found)
 			freeaddrinfo(found);
 		if (e) {
-			doctor_remedy(d, "check the spelling of managementLIF, DNS and /etc/hosts, or give an address");
+			doctor_remedy(d,
+				   "check the spelling of managementLIF, DNS and /etc/hosts, or give an address"
+				   );
 			doctor_say(d, DOCTOR_FAILED, NULL, "%s: %s", *lif, gai_strerror(e));
 			continue;
 		}
@@ -125,8 +128,8 @@ void doctor_connect(struct doctor *d)
 			doctor_say(d, DOCTOR_OK, NULL, "%s takes connections at port %u", *lif, port);
 			continue;
 		}
-		doctor_remedy(d, "is %s the management LIF of the SVM or cluster, is it up (`network interface show`), "
-			      "and does every firewall let TCP %u through?", *lif, port);
+		doctor_remedy(d, "is %s the management LIF of the SVM or cluster, is it up (`network interface "
+			   "show`), and does every firewall let TCP %u through?", *lif, port);
 		doctor_say(d, d->have & HAVE_ANSWER || lif[1] ? DOCTOR_WARNING : DOCTOR_FAILED, NULL,
 			   "%s, port %u: %s", *lif, port, strerror(-r));
 	}
@@ -169,13 +172,13 @@ void doctor_tls(struct doctor *d)
 	unsigned port = d->rest.cfg.rest_port ? d->rest.cfg.rest_port : 443;
 	if (answered(d)) {
 		d->have |= HAVE_LOGIN;
-		doctor_say(d, DOCTOR_OK, NULL, d->rest.cfg.ca_pem ? "the pinned certificate matches"
-			   : "a CA of this system vouches for the certificate, and the host name matches");
+		doctor_say(d, DOCTOR_OK, NULL, d->rest.cfg.ca_pem ? "the pinned certificate matches" :
+			   "a CA of this system vouches for the certificate, and the host name matches");
 	} else if (d->discovery_error.err == -EACCES) {
-		doctor_remedy(d, "to pin it: `openssl s_client -connect %s:%u </dev/null | openssl x509 > /etc/ontapfs/pin.pem`, "
-			      "compare `openssl x509 -in /etc/ontapfs/pin.pem -noout -fingerprint -sha256` with what "
-			      "`security certificate show -instance` on the filer leads to, then set trustedCACertificate to "
-			      "that file", lif, port);
+		doctor_remedy(d, "to pin it: `openssl s_client -connect %s:%u </dev/null | openssl x509 > "
+			   "/etc/ontapfs/pin.pem`, compare `openssl x509 -in /etc/ontapfs/pin.pem -noout "
+			   "-fingerprint -sha256` with what `security certificate show -instance` on the filer "
+			   "leads to, then set trustedCACertificate to that file", lif, port);
 		doctor_say(d, DOCTOR_FAILED, NULL, "%s", d->discovery_error.text);
 	} else {
 		doctor_say(d, DOCTOR_FAILED, "is it ONTAP that listens there, with its web services on "
@@ -194,7 +197,7 @@ void doctor_login(struct doctor *d)
 	}
 	d->have &= ~(unsigned)HAVE_SVM;
 	doctor_remedy(d, "check username and password; `security login show -user-or-group-name %s` must show "
-		      "application http with this method, not locked (`security login unlock`)", user);
+		   "application http with this method, not locked (`security login unlock`)", user);
 	doctor_say(d, DOCTOR_FAILED, NULL, "%s", e->text);
 }
 
@@ -211,9 +214,10 @@ void doctor_svm(struct doctor *d)
 {
 	const struct ontap_error *e = &d->discovery_error;
 	if (!d->discovered) {
-		doctor_say(d, DOCTOR_FAILED, e->http_status == 403
-			   ? "give the account the rights that `ontapfs doctor --print-role` lists"
-			   : "set svm to a name of `vserver show`, and use an account that sees it", "%s", e->text);
+		doctor_say(d, DOCTOR_FAILED, e->http_status == 403 ?
+			   "give the account the rights that `ontapfs doctor --print-role` lists" :
+			   "set svm to a name of `vserver show`, and use an account that sees it", "%s",
+			   e->text);
 		return;
 	}
 	if (d->svm.state[0] && strcmp(d->svm.state, "running") != 0) {
@@ -224,8 +228,9 @@ void doctor_svm(struct doctor *d)
 	rest_begin(&d->rest);
 	ontap_volume_list(d->rest.o, on_volumes, d);
 	if (rest_wait(&d->rest) < 0) {
-		doctor_say(d, DOCTOR_FAILED, "give the account the rights that `ontapfs doctor --print-role` lists",
-			   "%s", d->rest.e.text);
+		doctor_say(d, DOCTOR_FAILED,
+			   "give the account the rights that `ontapfs doctor --print-role` lists", "%s",
+			   d->rest.e.text);
 		return;
 	}
 	d->have |= HAVE_VOLUMES;
@@ -235,8 +240,9 @@ void doctor_svm(struct doctor *d)
 	if (shown)
 		doctor_say(d, DOCTOR_OK, NULL, "%s, with %zu volumes that a mount shows", d->svm.name, shown);
 	else
-		doctor_say(d, DOCTOR_WARNING, "mount volumes in the SVM's name space (`volume mount`), check include and "
-			   "exclude", "%s has %zu volumes, but none that a mount shows", d->svm.name, d->nvolumes);
+		doctor_say(d, DOCTOR_WARNING,
+			   "mount volumes in the SVM's name space (`volume mount`), check include and exclude",
+			   "%s has %zu volumes, but none that a mount shows", d->svm.name, d->nvolumes);
 }
 
 void doctor_version(struct doctor *d)
@@ -245,8 +251,9 @@ void doctor_version(struct doctor *d)
 	if (c->generation * 10000 + c->major * 100 + c->minor >= 91001)
 		doctor_say(d, DOCTOR_OK, NULL, "ONTAP %d.%d.%d", c->generation, c->major, c->minor);
 	else
-		doctor_say(d, DOCTOR_FAILED, "upgrade the cluster", "ONTAP %d.%d.%d; 9.10.1 is the oldest with the REST API "
-			   "that is needed", c->generation, c->major, c->minor);
+		doctor_say(d, DOCTOR_FAILED, "upgrade the cluster",
+			   "ONTAP %d.%d.%d; 9.10.1 is the oldest with the REST API that is needed",
+			   c->generation, c->major, c->minor);
 }
 
 /* ---- rights ---------------------------------------------------------------------- */
@@ -333,9 +340,10 @@ static bool check_right(const char *path, const char *access, void *priv)
 	if (enough(have, access))
 		return true;
 	x->missing++;
-	doctor_remedy(x->d, "`security login rest-role create -vserver %s -role %s -api \"%s\" -access %s` (modify, where it "
-		      "exists)", x->account->owner, x->account->role, path, access);
-	doctor_say(x->d, DOCTOR_FAILED, NULL, "role %s has %s on %s, %s is needed", x->account->role, have, path, access);
+	doctor_remedy(x->d, "`security login rest-role create -vserver %s -role %s -api \"%s\" -access %s` "
+		   "(modify, where it exists)", x->account->owner, x->account->role, path, access);
+	doctor_say(x->d, DOCTOR_FAILED, NULL, "role %s has %s on %s, %s is needed", x->account->role, have,
+		   path, access);
 	return true;
 }
 
@@ -348,9 +356,10 @@ static void on_account(const struct ontap_account *a, const struct ontap_error *
 		if (!x.missing)
 			doctor_say(d, DOCTOR_OK, NULL, "role %s of %s has what is needed", a->role, a->owner);
 	} else {
-		doctor_say(d, DOCTOR_WARNING, "give it readonly on /api/security/accounts and /api/security/roles, as "
-			   "`ontapfs doctor --print-role` does", "the account may not look at its own role: what it lacks "
-			   "shows only when it is used%s%s", e ? ": " : "", e ? e->text : "");
+		doctor_say(d, DOCTOR_WARNING, "give it readonly on /api/security/accounts and "
+			   "/api/security/roles, as `ontapfs doctor --print-role` does",
+			   "the account may not look at its own role: what it lacks shows only when it is "
+			   "used%s%s", e ? ": " : "", e ? e->text : "");
 	}
 	rest_ended(&d->rest, e);
 }
@@ -368,14 +377,15 @@ static void on_licence(enum ontap_licence l, const struct ontap_error *e, void *
 {
 	struct doctor *d = priv;
 	if (e)
-		doctor_say(d, DOCTOR_SKIPPED, NULL, "only administrators of the cluster see licences; an SVM without it "
-			   "refuses clones with EOPNOTSUPP");
+		doctor_say(d, DOCTOR_SKIPPED, NULL, "only administrators of the cluster see licences; an SVM "
+			   "without it refuses clones with EOPNOTSUPP");
 	else if (l == ONTAP_LICENCE_OK)
 		doctor_say(d, DOCTOR_OK, NULL, "FlexClone is licensed");
 	else
 		doctor_say(d, DOCTOR_WARNING, "`system license add`; or take clone.create out of allow",
-			   l == ONTAP_LICENCE_BAD ? "the FlexClone licence is not compliant: clones may be refused"
-						  : "FlexClone is not licensed: clones are refused (EOPNOTSUPP)");
+			   l == ONTAP_LICENCE_BAD ?
+			   "the FlexClone licence is not compliant: clones may be refused" :
+			   "FlexClone is not licensed: clones are refused (EOPNOTSUPP)");
 	rest_ended(&d->rest, e);
 }
 
@@ -423,12 +433,12 @@ void doctor_leftovers(struct doctor *d)
 		ours++;
 		const char *why = useless(d, v, strcmp(who.realm, realm) == 0, who.uid);
 		if (why)
-			doctor_say(d, DOCTOR_WARNING, NULL, "%s %s of uid %u: %s", v->is_flexclone ? "clone" : "volume",
-				   v->name, who.uid, why);
+			doctor_say(d, DOCTOR_WARNING, NULL, "%s %s of uid %u: %s", v->is_flexclone ? "clone" :
+				   "volume", v->name, who.uid, why);
 	}
 	if (d->state == DOCTOR_OK)
 		doctor_say(d, DOCTOR_OK, NULL, "%zu clones and volumes were made through ontapfs, all in use", ours);
 	else
-		doctor_remedy(d, "look at them; `volume mount -vserver %s -volume NAME -junction-path /NAME` brings one "
-			      "back, `volume delete` ends it", d->svm.name);
+		doctor_remedy(d, "look at them; `volume mount -vserver %s -volume NAME -junction-path /NAME` "
+			   "brings one back, `volume delete` ends it", d->svm.name);
 }

@@ -53,7 +53,7 @@ static int read_state(const char *dir, const char *attr, struct verb_state *s)
 	int r = treex_get(dir, attr, &text);
 	if (r < 0)
 		return r;
-	struct ontap_json *j = ontap_json_parse(text, strlen(text), why);
+	struct ontap_json *j = text ? ontap_json_parse(text, strlen(text), why) : NULL;
 	if (!j)
 		return -EPROTO;
 	*s = (struct verb_state){0};
@@ -216,7 +216,7 @@ int treex_snapshots(const char *path, struct snaps *ret)
 		cleanup_free char *text = NULL;
 		snprintf(name, sizeof(name), "ontap.snapshots.%zu", l.n);
 		r = treex_get(path, name, &text);
-		struct ontap_json *j = r == 0 ? ontap_json_parse(text, strlen(text), why) : NULL;
+		struct ontap_json *j = r == 0 && text ? ontap_json_parse(text, strlen(text), why) : NULL;
 		int n = j ? ontap_json_len(j, "snapshots") : -EPROTO;
 		const char *volume = "";
 		if (r == 0 && n < 0)

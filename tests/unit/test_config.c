@@ -307,10 +307,14 @@ static void test_password_sources(void **state)
 	assert_string_equal(c.password, "pass word");
 	assert_int_equal(c.warnings, 0);
 	config_free(&c);
-	chmod(path, 0644);
+	chmod(path, 0640);
 	load_ok(text, &c);
 	assert_int_equal(c.warnings, 1);
 	config_free(&c);
+	chmod(path, 0604);
+	assert_int_equal(load(text, &c, err), -EACCES);
+	assert_non_null(strstr(err, "chmod 600"));
+	assert_null(c.password);
 	write_file("secret", "\n", 0600);
 	assert_int_equal(load(text, &c, err), -EINVAL);
 	assert_non_null(strstr(err, "its first line is empty"));

@@ -89,6 +89,8 @@ void engine_handle(struct req *r, struct reply *rep);
 
 /* res_role.c: may the account do this?  Not while the model is locked. */
 bool role_allows(struct req *r);
+/* The account's rights, as `privileges` of its role; the model is locked. */
+json_t *role_privileges(struct model *m);
 /* Is it one of ONTAP's words for access? */
 bool role_word(const char *word);
 

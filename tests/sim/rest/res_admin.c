@@ -85,11 +85,8 @@ static int list_roles(struct req *r, const char *key, struct list *out, struct f
 		json_t *rec = json_pack("{s:s, s:b, s:[{s:s, s:s}]}", "name", name[i], "builtin", 1,
 		                        "privileges", "path", "/api", "access", "all");
 
-		/* What R_CLUSTER_ONLY refuses. */
 		if (i == 1)
-			json_array_append_new(json_at(rec, "privileges"),
-			                      json_pack("{s:s, s:s}", "path", "/api/cluster/nodes", "access",
-			                                "none"));
+			json_put(rec, "privileges", role_privileges(r->m));
 		put_owner(r->m, rec, i == 0);
 		list_add(out, (int64_t)i, rec);
 	}

@@ -79,41 +79,18 @@ bool role_allows(struct req *r)
 	return !any || (verbs & 1u << r->verb);
 }
 
-static const struct field privilege_fields[] = {
-	{ "owner.uuid", F_KEY | F_STD, T_STR }, { "name", F_KEY | F_STD, T_STR },
-	{ "path", F_KEY | F_STD, T_STR },       { "access", F_STD, T_STR },
-	{ NULL, 0, T_ANY },
-};
-
-static void add(struct req *r, struct list *out, int64_t seq, const char *path, const char *word)
+json_t *role_privileges(struct model *m)
 {
-	json_t *rec = json_pack("{s:s, s:s, s:s}", "path", path, "access", word, "name", request_path(r, "name"));
+	AUTO_STMT sqlite3_stmt *s = rights(m);
+	json_t *list = json_array();
 
-	json_put(rec, "owner.uuid", json_string(request_path(r, "owner.uuid")));
-	list_add(out, seq, rec);
+	while (db_row(s))
+		json_array_append_new(list, json_pack("{s:s, s:s}", "path", db_col_text(s, 0), "access",
+		                                      db_col_text(s, 1)));
+	if (json_array_size(list))
+		return list;
+	/* Everything but what R_CLUSTER_ONLY refuses. */
+	json_decref(list);
+	return json_pack("[{s:s, s:s}, {s:s, s:s}]", "path", "/api", "access", "all", "path", "/api/cluster/nodes",
+	                 "access", "none");
 }
-
-static int list_privileges(struct req *r, const char *key, struct list *out, struct fail *f)
-{
-	const char *role = request_path(r, "name");
-	int64_t seq = 0;
-
-	(void)key;
-	if (!role || (strcmp(role, "vsadmin") != 0 && (!r->cluster_admin || strcmp(role, "admin") != 0)))
-		return fail_field(f, 404, E_NO_ENTRY, "name", "entry doesn't exist");
-	if (!strcmp(role, "vsadmin")) {
-		AUTO_STMT sqlite3_stmt *s = rights(r->m);
-
-		while (db_row(s))
-			add(r, out, seq++, db_col_text(s, 0), db_col_text(s, 1));
-	}
-	if (!seq)
-		add(r, out, 0, "/api", "all");
-	return 0;
-}
-
-const struct resource res_privileges = {
-	.collection = "/security/roles/{owner.uuid}/{name}/privileges",
-	.fields = privilege_fields,
-	.list = list_privileges,
-};

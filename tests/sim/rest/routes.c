@@ -8,7 +8,7 @@ const struct resource *const routes[] = {
 	&res_interfaces,  &res_aggregates,    &res_nfs_services, &res_export_policies,
 	&res_export_rules, &res_volumes,      &res_snapshots,    &res_snapshot_policies,
 	&res_recovery_queue, &res_recovery_purge,
-	&res_accounts,    &res_roles,         &res_privileges,   &res_licenses,
+	&res_accounts,    &res_roles,         &res_licenses,
 	&res_peers,       &res_ems,           &res_file_clone,   &res_file_splits,
 	&res_flexcaches,  &res_flexcache_origins, &res_snapmirrors, &res_snapmirror_transfers,
 	&res_snapmirror_policies, &res_qtrees, &res_qtree_metrics, &res_quota_rules,
