@@ -14,6 +14,8 @@
 #include "fs/base/log.h"
 #include "fs/control_i.h"
 
+#define RESTORE_MS (15 * 60 * 1000)
+
 /* ---- verbs ------------------------------------------------------------------------------ */
 
 static void verb_done(struct verb *v, const struct ontap_snapshot *s, const struct ontap_error *e)
@@ -262,7 +264,10 @@ static void send_clone_split(struct verb *v, const struct ctl_msg *m, const char
 static void send_volume_restore(struct verb *v, const struct ctl_msg *m, const char *request)
 {
 	(void)request;
+	/* A large volume takes its time; those who wait are told EINPROGRESS meanwhile. */
+	ontap_set_deadline(v->c->o, RESTORE_MS);
 	ontap_volume_restore(v->c->o, &m->volume, &m->snapshot, verb_restored, v);
+	ontap_set_deadline(v->c->o, 0);
 }
 
 /* Everything that there is to know of a verb. Those without `send` are questions. */

@@ -165,8 +165,8 @@ int cmd_doctor(int argc, char **argv)
 	static const struct argp argp = {
 		options, parse, "CONFIG\n--print-role [CONFIG]",
 		"Checks all that a mount needs, from the name of the management LIF to a real read over NFS, and "
-		"tells the remedy for what is wrong. Changes nothing. Run it as root, like a mount. The exit status is 0 "
-		"when all is well, 1 when something failed, 2 when there are only warnings.\v"
+		"tells the remedy for what is wrong. Changes nothing. Run it as root, like a mount. The exit "
+		"status is 0 when all is well, 1 when something failed, 2 when there are only warnings.\v"
 		"Examples:\n"
 		"  ontapfs doctor /etc/ontapfs/backend.json\n"
 		"  ontapfs doctor --json /etc/ontapfs/backend.json | jq '.checks[] | select(.state == \"failed\")'\n"
