@@ -109,16 +109,25 @@ void node_stat(struct fs *fs, struct node *n, struct stat *st, bool tell)
 
 /* ---- LOOKUP ------------------------------------------------------------------- */
 
-static void reply_junction(struct req *r);
+static void reply_junction(struct req *r, bool asked);
 
 static void junction_bound(struct req *r, uint32_t space)
 {
 	(void)space;
-	reply_junction(r);
+	reply_junction(r, false);
 }
 
-/* A directory of the server shows another volume here: a link to its place. */
-static void reply_junction(struct req *r)
+static void junction_asked(struct req *r, struct ctl_msg *m)
+{
+	if (m->error.err)
+		req_refuse(r, m->error.err, "%s", m->error.text);
+	else
+		reply_junction(r, true);
+}
+
+/* A directory of the server shows another volume here: a link to its place.
+ * asked: ONTAP was asked just now for a volume of this name. */
+static void reply_junction(struct req *r, bool asked)
 {
 	struct fs *fs = r->fs;
 	struct catalog *cat = catalog_get(fs->ctl);
@@ -136,6 +145,16 @@ static void reply_junction(struct req *r)
 		/* Only the fsid tells volumes of one name apart: bind it and look again.
 		 * Each turn binds one more, so this ends. */
 		bind_volume(r, &candidate->v, junction_bound);
+		catalog_put(cat);
+		return;
+	}
+	if (!found && !asked) {
+		/* Newer than the catalog; mostly a junction is named as its volume is. */
+		struct ctl_msg *m = req_message(r, CTL_VOLUME_FIND, NULL);
+		if (m) {
+			strcpy_bounded(m->name, r->name, sizeof(m->name));
+			req_control(r, m, junction_asked);
+		}
 		catalog_put(cat);
 		return;
 	}
@@ -167,7 +186,7 @@ static void found(struct req *r, const struct nfsio_fh *fh, const struct nfsio_a
 	const struct space *s = &r->fs->st.spaces[r->node->space];
 	if (a->fsid != s->fsid) {
 		r->attr = *a;
-		reply_junction(r);
+		reply_junction(r, false);
 		return;
 	}
 	struct node *n = req_make_node(r, r->node->space, fh, a, stamp);
