@@ -133,7 +133,7 @@ struct ctl_msg {
 	struct ontap_volume vol;
 	struct ontap_mirror mirror;
 	struct snaplist *list;
-	int64_t deadline_ns;     /* control thread only: verb_wait */
+	int64_t since_ns, deadline_ns; /* control thread only: LIST came; verb_wait */
 };
 
 /* The control thread's side of a mount. o is borrowed. */

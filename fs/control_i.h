@@ -16,7 +16,7 @@ struct watch {
 	int64_t changed_ns;       /* last change made here */
 	int64_t newest_s;         /* when a name was made, went or changed last, seconds; under pic_lock */
 	bool fetching, background; /* under way; and nobody asked for it */
-	int64_t asked_ns;
+	int64_t asked_ns, due_ns; /* last asked; to be asked again, though nobody waits */
 	struct list waiters;      /* CTL_SNAPSHOT_LIST messages */
 	struct control *c;
 };
@@ -92,6 +92,8 @@ struct control {
 /* ... and 20 a second: with more than 100 volumes watched, lists get older than
  * snapshot_refresh. */
 #define BACKGROUND_GAP_NS (50 * NS_PER_MS)
+/* After an answer that a verb made old: a burst of verbs is no burst of lists. */
+#define OVERTAKEN_GAP_NS NS_PER_SEC
 /* A volume nobody looked at for this long is not asked about any more. */
 #define WATCH_IDLE_NS (120 * NS_PER_SEC)
 /* Past these the lists that were not looked at for longest are forgotten, so that

@@ -559,12 +559,9 @@ static void list_fetched(const struct ontap_snapshot *s, size_t n, const struct 
 	w->background = false;
 	c->watches_look_ns = 0;
 	note_health(c, e);
+	/* A verb ended meanwhile: not the picture, but right for those who asked before. */
+	bool overtaken = !e && w->asked_ns < w->changed_ns;
 	struct snaplist *fresh = NULL;
-	if (!e && w->asked_ns < w->changed_ns) {
-		/* Asked before a change of ours was done: ask again. */
-		list_fetch(c, w);
-		return;
-	}
 	if (!e && (fresh = calloc(1, sizeof(*fresh) + n * sizeof(*s)))) {
 		atomic_store(&fresh->refs, 1);
 		fresh->volume = w->volume;
@@ -572,12 +569,17 @@ static void list_fetched(const struct ontap_snapshot *s, size_t n, const struct 
 		fresh->n = n;
 		if (n) /* else s may be NULL */
 			memcpy(fresh->snap, s, n * sizeof(*s));
-		list_swap(c, w, fresh);
+	}
+	if (fresh && !overtaken) {
+		list_swap(c, w, list_ref(fresh));
 		fs_snapshots_changed(c->fs, fresh);
 	}
-	struct list *l;
-	while ((l = list_pop(&w->waiters))) {
+	struct list *l, *tmp;
+	list_for_each(l, tmp, &w->waiters) {
 		struct ctl_msg *m = list_entry(l, struct ctl_msg, link);
+		if (overtaken && m->since_ns > w->asked_ns)
+			continue;
+		list_remove(l);
 		if (fresh) {
 			m->list = list_ref(fresh);
 			ctl_answer(m);
@@ -592,12 +594,18 @@ static void list_fetched(const struct ontap_snapshot *s, size_t n, const struct 
 			ctl_answer(m);
 		}
 	}
+	snaplist_put(fresh);
+	if (!list_empty(&w->waiters))
+		list_fetch(c, w);
+	else if (overtaken)
+		w->due_ns = MIN_OF(w->due_ns, clock_now_ns() + OVERTAKEN_GAP_NS);
 }
 
 static void list_fetch(struct control *c, struct watch *w)
 {
 	w->fetching = true;
 	w->asked_ns = clock_now_ns();
+	w->due_ns = w->asked_ns + c->fs->p.snapshot_refresh_ns;
 	ontap_snapshot_list(c->o, &w->volume, list_fetched, w);
 }
 
@@ -624,6 +632,7 @@ void snapshot_list(struct control *c, struct ctl_msg *m)
 		m->list = list_ref(w->list);
 		ctl_answer(m); /* m is its worker's again */
 	} else {
+		m->since_ns = now;
 		m->deadline_ns = w->list && !m->fresh ? now + LIST_PATIENCE_NS : 0;
 		list_append(&w->waiters, &m->link);
 	}
@@ -701,8 +710,7 @@ int64_t watches_refresh(struct control *c, int64_t now)
 			break; /* the end of one wakes us */
 		if (w->fetching || (now - w->used_ns > WATCH_IDLE_NS && !fs_has_snapshots(c->fs, &w->volume)))
 			continue;
-		/* After a failure the age counts from when we asked last. */
-		int64_t due = MAX_OF(w->asked_ns + c->fs->p.snapshot_refresh_ns, c->background_ns + BACKGROUND_GAP_NS);
+		int64_t due = MAX_OF(w->due_ns, c->background_ns + BACKGROUND_GAP_NS);
 		if (due <= now) {
 			c->background++;
 			c->background_ns = now;

@@ -59,6 +59,7 @@ static const char schema[] =
         " subvol TEXT NOT NULL, fsid INTEGER UNIQUE NOT NULL, create_time INTEGER NOT NULL,"
         " version_uuid TEXT NOT NULL, comment TEXT, expiry_time INTEGER, snapmirror_label TEXT,"
         " UNIQUE(volume_uuid, name));"
+        "CREATE INDEX IF NOT EXISTS snapshots_age ON snapshots(volume_uuid, fsid);"
 
         /* A FlexCache is a volume whose subvol is that of its origin.  options: JSON. */
         "CREATE TABLE IF NOT EXISTS flexcaches("

@@ -77,7 +77,9 @@ static const char *plain_name(struct req *r)
 static int list_snapshots(struct req *r, const char *key, struct list *out, struct fail *f)
 {
 	const char *volume = request_path(r, "volume.uuid");
+	const char *name = plain_name(r);
 	bool all = strcmp(volume, "*") == 0;
+	AUTO_FREE char *sql = NULL;
 	AUTO_STMT sqlite3_stmt *s = NULL;
 
 	if (synthetic_is_volume(r->m, volume)) {
@@ -91,18 +93,36 @@ static int list_snapshots(struct req *r, const char *key, struct list *out, stru
 	if (volume_is_cache(r->m->db, volume))
 		return fail_field(f, 400, E_SNAP_OF_CACHE, "volume.uuid",
 		                  "Snapshots are not supported on FlexCache volumes.");
-	s = db_query(r->m->db,
-	             "SELECT s.uuid,s.name,s.fsid,s.create_time,s.version_uuid,s.comment,s.expiry_time,"
-	             "s.snapmirror_label,v.uuid,v.name,EXISTS(SELECT 1 FROM volumes c WHERE"
-	             " c.clone_snapshot=s.uuid),EXISTS(SELECT 1 FROM snapmirrors x WHERE"
-	             " s.uuid IN (x.base_source,x.base_destination)) FROM snapshots s"
-	             " JOIN volumes v ON v.uuid=s.volume_uuid"
-	             " WHERE v.deleted_at IS NULL AND (?1 IS NULL OR v.uuid=?1)"
-	             " AND (?2 IS NULL OR s.uuid=?2) AND (?3 IS NULL OR s.name=?3) ORDER BY s.fsid",
-	             "sss", all ? NULL : volume, key, plain_name(r));
+	/* One condition a column where it is asked for: "?1 IS NULL OR ..." would use no index. */
+	sql = sim_fmt("SELECT s.uuid,s.name,s.fsid,s.create_time,s.version_uuid,s.comment,s.expiry_time,"
+	              "s.snapmirror_label,v.uuid,v.name,EXISTS(SELECT 1 FROM volumes c WHERE"
+	              " c.clone_snapshot=s.uuid),EXISTS(SELECT 1 FROM snapmirrors x WHERE"
+	              " s.uuid IN (x.base_source,x.base_destination)) FROM snapshots s"
+	              " JOIN volumes v ON v.uuid=s.volume_uuid"
+	              " WHERE v.deleted_at IS NULL AND %s AND %s AND %s ORDER BY s.fsid",
+	              all ? "?1 IS NULL" : "s.volume_uuid=?1", key ? "s.uuid=?2" : "?2 IS NULL",
+	              name ? "s.name=?3" : "?3 IS NULL");
+	s = db_query(r->m->db, sql, "sss", all ? NULL : volume, key, name);
 	while (db_row(s))
 		list_add(out, db_col_int(s, 2), make_snapshot(r->m, s));
 	return 0;
+}
+
+/* Where a snapshot lies, and the next younger one or else the volume. */
+static void subvols_of(struct model *m, const char *uuid, char **ret_subvol, char **ret_next)
+{
+	AUTO_STMT sqlite3_stmt *s =
+	        db_query(m->db,
+	                 "SELECT s.subvol,coalesce((SELECT n.subvol FROM snapshots n"
+	                 " WHERE n.volume_uuid=s.volume_uuid AND n.fsid>s.fsid ORDER BY n.fsid LIMIT 1),"
+	                 "(SELECT subvol FROM volumes WHERE uuid=s.volume_uuid)) FROM snapshots s"
+	                 " WHERE s.uuid=?",
+	                 "s", uuid);
+
+	if (db_row(s) && db_col_text(s, 0) && db_col_text(s, 1)) {
+		*ret_subvol = sim_dup(db_col_text(s, 0));
+		*ret_next = sim_dup(db_col_text(s, 1));
+	}
 }
 
 static void fill_snapshot(struct req *r, json_t *rec)
@@ -113,13 +133,7 @@ static void fill_snapshot(struct req *r, json_t *rec)
 	int64_t bytes, files;
 
 	model_lock(m);
-	subvol = db_text(m->db, "SELECT subvol FROM snapshots WHERE uuid=?", "s", json_text(rec, "uuid"));
-	next = db_text(m->db,
-	               "SELECT coalesce((SELECT n.subvol FROM snapshots n WHERE n.volume_uuid=s.volume_uuid"
-	               " AND n.fsid>s.fsid ORDER BY n.fsid LIMIT 1),"
-	               "(SELECT subvol FROM volumes WHERE uuid=s.volume_uuid)) FROM snapshots s"
-	               " WHERE s.uuid=?",
-	               "s", json_text(rec, "uuid"));
+	subvols_of(m, json_text(rec, "uuid"), &subvol, &next);
 	model_unlock(m);
 	if (!subvol || !next)
 		return;
