@@ -58,20 +58,23 @@ class Rest:
 
     def job(self, reply):
         """Waits for the job of a reply; returns its record."""
+        return self.ended(reply.body["job"]["uuid"])
+
+    def ended(self, uuid):
         end = time.monotonic() + 30
         while True:
-            j = self.get("/cluster/jobs/" + reply.body["job"]["uuid"]).body
+            j = self.get("/cluster/jobs/" + uuid).body
             if j["state"] in ("success", "failure") or time.monotonic() > end:
                 return j
             time.sleep(0.02)
 
     def do(self, method, path, body=None, **query):
-        """A write that must succeed; waits for its job."""
+        """A write that must succeed; waits for its jobs."""
         r = self.call(method, path, body if body is not None else {}, **query)
         if r.status >= 400:
             raise AssertionError("%s %s: %d %s" % (method, path, r.status, r.raw))
-        if "job" in r.body:
-            j = self.job(r)
+        for ref in r.body.get("jobs", [r.body["job"]] if "job" in r.body else []):
+            j = self.ended(ref["uuid"])
             if j["state"] != "success":
                 raise AssertionError("%s %s: %s" % (method, path, j))
         return r
