@@ -411,6 +411,8 @@ struct died {
 void fs_space_died(struct fs *fs, uint32_t space)
 {
 	atomic_store(&fs->shadowed[space], 0);
+	atomic_store(&fs->clone_place[space].refused_ns, 0);
+	atomic_store(&fs->clone_place[space].sweep_ns, 0);
 	/* Snapshots hang on the root handle of their volume. */
 	struct died d = {.fs = fs, .volume_space = space};
 	if (!space_is_snapshot(&fs->st.spaces[space]))

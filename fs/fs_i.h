@@ -28,6 +28,12 @@ struct worker {
 
 struct openstate;
 
+/* Of file clones in a live volume; CLOCK_MONOTONIC, 0: at once. */
+struct clone_place {
+	_Atomic int64_t refused_ns; /* not tried before */
+	_Atomic int64_t sweep_ns;   /* when to look for what was left behind */
+};
+
 struct fs {
 	struct fs_params p;        /* strings owned */
 	struct state st;
@@ -42,6 +48,7 @@ struct fs {
 	struct rates *rates;
 	int audit_fd;              /* file, or socket of the journal; -1: records go to the log */
 	bool audit_journal;
+	struct clone_place clone_place[STATE_SPACES_MAX]; /* by space */
 	_Atomic uint8_t shadowed[STATE_SPACES_MAX]; /* by space: enum shadow, real entries behind names of ours */
 	struct memory *memory;
 	struct last_errors *last_errors;
@@ -72,7 +79,7 @@ struct fs {
 };
 
 /* A volume's root has an entry of its own called as our directory. */
-enum shadow { SHADOW_SNAPDIR = 1, SHADOW_CLONEDIR = 2 };
+enum shadow { SHADOW_SNAPDIR = 1, SHADOW_CLONEDIR = 2, SHADOW_PRIVATE = 4 };
 
 enum fs_end { FS_RUNNING, FS_UNMOUNTED, FS_STOPPED, FS_FAILED };
 
@@ -269,6 +276,45 @@ void ctl_snapshot_expiry(struct req *r, const struct space *s, const char *value
 void volume_restore(struct req *r, struct node *n, const char *value, size_t len);
 /* Notes for rule 6.2 that this process looked or meddled inside a snapshot. */
 void ctl_walked(struct req *r, uint32_t space);
+
+/* private.c: names by which ONTAP reaches two files, and nobody else. Steps of a
+ * request that has r->space (the live volume) and, at r->private, this. Each goes
+ * on with then(r, 0), or then(r, -errno) and `why`, a sentence. ECANCELED and EINTR
+ * are nobody's refusal. The names stand in the intent: a successor removes them. */
+#define PRIVATE_DIR ".ontapfs"
+#define PRIVATE_PREFIX "ontapfs-"
+#define PRIVATE_NAME_LEN (sizeof(PRIVATE_PREFIX) - 1 + UUID_TEXT_LEN)
+typedef void (*private_fn)(struct req *r, int err);
+struct private_names {
+	private_fn then, after;
+	const char *why;
+	struct nfsio_fh dir;
+	bool tried, made;
+	uint32_t at, nold;
+	char name[PRIVATE_NAME_LEN + 1];
+	int64_t server_now_ns;
+	struct uuid old[64];
+};
+/* Finds or makes the directory; it is checked each time. Any -errno: no file
+ * clones in this volume for a while. */
+void private_open(struct req *r, private_fn then);
+/* For a while nobody tries a file clone in this volume. */
+void private_refused(struct req *r);
+/* Removes what was left behind an hour ago or more, by the server's clock (0: not
+ * known), if it is time to look. -ECANCELED only. */
+void private_sweep(struct req *r, int64_t server_now_ns, private_fn then);
+/* Links intent.target, and intent.target2 where it is set, under fresh names
+ * (intent.links), and looks that they are what the names lead to. Any -errno of
+ * LINK (EXDEV, EMLINK, EROFS, EPERM, ...): private_unlink must follow. */
+void private_link(struct req *r, private_fn then);
+/* Removes the names in the intent. -ECANCELED only. */
+void private_unlink(struct req *r, private_fn then);
+/* The path of such a name from the root of the volume. */
+void private_path(const struct uuid *u, char *out, size_t len);
+/* Takes such paths out of a text, in place. */
+void private_mask(char *text);
+/* How many private names n has through this mount right now. */
+uint32_t private_links_of(struct fs *fs, const struct node *n);
 
 /* LINK of a snapshot's large file into its live volume: r->node2 into r->node as
  * r->name. EXDEV where ONTAP does not copy it. */

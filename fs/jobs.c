@@ -29,8 +29,8 @@ static bool is_about(enum ctl_op op, const struct uuid *of, const char *name, co
 		     const char *wanted)
 {
 	bool snapshot = op == CTL_SNAPSHOT_CREATE || op == CTL_SNAPSHOT_DELETE || op == CTL_SNAPSHOT_RENAME;
-	if (op == CTL_SNAPSHOT_SET || snapshot != (volume != NULL))
-		return false; /* the name of a SET is that of an attribute */
+	if (op == CTL_SNAPSHOT_SET || op == CTL_FILE_CLONE || snapshot != (volume != NULL))
+		return false; /* the name of a SET is that of an attribute, of a file clone that of a file */
 	return strcmp(name, wanted) == 0 && (!volume || uuid_eq(of, volume));
 }
 

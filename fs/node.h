@@ -15,6 +15,7 @@
 #define FS_NODE_H
 
 #include <pthread.h>
+#include <string.h>
 #include "fs/state.h"
 
 #define NODE_ROOT_ID 1ull
@@ -63,6 +64,13 @@ void node_forget(struct nodes *nt, uint64_t nodeid, uint64_t n);
  * 2^32-1. `fh` is used instead of fileid where the space says so. */
 uint64_t node_ino(const struct space *s, uint64_t fileid, const struct nfsio_fh *fh);
 uint64_t node_ino_virtual(const struct space *s, uint8_t kind, uint64_t sub);
+
+static inline struct nfsio_fh node_fh(const struct node *n)
+{
+	struct nfsio_fh fh = {.len = n->fh.len};
+	memcpy(fh.data, n->fh.data, fh.len);
+	return fh;
+}
 
 /* Takes the server's attributes in, unless newer ones are known already: those
  * of a call that started later. Returns true when taken. */

@@ -307,7 +307,8 @@ static void delete_looked(struct nfsio_call *c)
 	bool empty = c->res.eof;
 	for (uint32_t i = 0; i < c->res.nentries && empty; i++) {
 		const char *n = c->res.entries[i].name;
-		empty = strcmp(n, ".") == 0 || strcmp(n, "..") == 0 || strcmp(n, ".snapshot") == 0;
+		empty = strcmp(n, ".") == 0 || strcmp(n, "..") == 0 || strcmp(n, ".snapshot") == 0 ||
+			strcmp(n, PRIVATE_DIR) == 0;
 	}
 	const struct caller *who = req_process(r);
 	if (!empty && !memory_get(r->fs->memory, MEMORY_ARMED, u->space, who->uid, who->pid_ns, ARM_MEMORY_NS, true)) {

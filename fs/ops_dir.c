@@ -186,10 +186,10 @@ static bool off_to_cookie(const struct openstate *os, uint64_t off, uint64_t *re
 	return true;
 }
 
-static bool skip_name(const struct req *r, const char *name, bool live_root)
+static bool skip_name(const struct req *r, const char *name, bool root, bool live_root)
 {
-	if (strcmp(name, ".snapshot") == 0)
-		return true; /* ONTAP's own */
+	if (strcmp(name, ".snapshot") == 0 || (root && strcmp(name, PRIVATE_DIR) == 0))
+		return true; /* ONTAP's own, and what nobody shall see */
 	if (!live_root || !tree_is_reserved(r->fs, name))
 		return false;
 	/* A real entry that nobody reaches here: .ontap/status tells of it. */
@@ -238,7 +238,8 @@ static void list_go_on(struct req *r)
 {
 	struct fs *fs = r->fs;
 	struct openstate *os = openstate_get(fs, r->fi.fh);
-	bool live_root = !space_is_snapshot(&fs->st.spaces[r->node->space]) && node_is_space_root(fs, r->node);
+	bool root = node_is_space_root(fs, r->node);
+	bool live_root = root && !space_is_snapshot(&fs->st.spaces[r->node->space]);
 	struct fill f;
 	if (!os || !fill_init(&f, r->size, r->flags)) {
 		req_err(r, -ENOMEM);
@@ -250,7 +251,7 @@ static void list_go_on(struct req *r)
 		while (os->pos < os->nkept) {
 			const struct kept_entry *k = &os->kept[os->pos];
 			uint64_t next = cookie_to_off(os, k->cookie);
-			if (!skip_name(r, os->names + k->name, live_root) && !emit(r, &f, os, k, next)) {
+			if (!skip_name(r, os->names + k->name, root, live_root) && !emit(r, &f, os, k, next)) {
 				full = true;
 				break;
 			}

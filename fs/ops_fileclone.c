@@ -7,10 +7,13 @@
  * is then filled by a range clone over REST. Nothing that exists is written
  * over: the range begins at the old end or behind it.
  *
- * REST takes paths, and a path can change hands. So afterwards both are looked
- * up again and compared with the handles; of a snapshot's name, the uuid. At any
- * doubt the destination gets its old size back and the caller copies by itself:
- * EOPNOTSUPP has the kernel read and write, EXDEV the tool that called link(2).
+ * REST takes paths, and a path can change hands. So the destination, and a live
+ * source, get a private name by their handles for the time being (fs/private.c);
+ * what lies in a snapshot does not move, and the snapshot's uuid is asked for
+ * afterwards. At any doubt the destination gets its old size back and the caller
+ * copies by itself: EOPNOTSUPP has the kernel read and write, EXDEV the tool that
+ * called link(2). Before either, the private names go: a job of ONTAP's that
+ * comes late finds nothing.
  *
  * Done twice, after a takeover, it is the same: the caller still waits, so nobody
  * has written to the destination yet. What was answered is not done again. */
@@ -34,24 +37,15 @@ struct filecopy {
 	int64_t from_mtime_ns;
 	uint32_t mode;               /* that the destination ends with */
 	bool set_mode, link, sized;
-	/* a path on its way down */
-	const char *at;
-	char name[256];
-	struct nfsio_fh dir;
-	const struct nfsio_fh *want;
-	void (*then)(struct req *r);
+	char label[32];              /* of the destination, where it has no name here */
+	struct private_names private;
 };
+
+static void link_make(struct req *r);
 
 static bool fh_same(const struct nfsio_fh *a, const struct nfsio_fh *b)
 {
 	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
-}
-
-static struct nfsio_fh fh_of(const struct node *n)
-{
-	struct nfsio_fh fh = {.len = n->fh.len};
-	memcpy(fh.data, n->fh.data, fh.len);
-	return fh;
 }
 
 static struct nfsio_call *call_as(struct req *r, enum nfsio_proc proc, const struct nfsio_fh *fh,
@@ -82,22 +76,46 @@ static void undone(struct nfsio_call *c)
 	req_err(r, c->res.err == -ECANCELED ? -ECANCELED : (int)r->step);
 }
 
-/* Leaves nothing behind, then answers err. */
-static void take_back(struct req *r, int err)
+/* Of a name, only what was made here: somebody may have put another file there. */
+static void undo_found(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	const struct filecopy *x = r->getter;
+	if (stopped(r, c->res.err))
+		return;
+	if (c->res.err || !fh_same(&c->res.fh, &x->to_fh)) {
+		req_err(r, (int)r->step);
+		return;
+	}
+	c = req_call(r, NFSIO_REMOVE, r->node);
+	c->name = r->name;
+	req_submit(r, undone);
+}
+
+static void undo(struct req *r, int err)
 {
 	const struct filecopy *x = r->getter;
-	r->step = (uint32_t)err;
+	struct nfsio_call *c;
+	if (stopped(r, err))
+		return;
 	if (!x->sized) {
-		req_err(r, err);
+		req_err(r, (int)r->step);
 	} else if (x->link) {
-		struct nfsio_call *c = req_call(r, NFSIO_REMOVE, r->node);
+		c = req_call(r, NFSIO_LOOKUP, r->node);
 		c->name = r->name;
-		req_submit(r, undone);
+		req_submit(r, undo_found);
 	} else {
-		struct nfsio_call *c = call_as(r, NFSIO_SETATTR, &x->to_fh, &x->to_cred);
+		c = call_as(r, NFSIO_SETATTR, &x->to_fh, &x->to_cred);
 		c->sattr = (struct nfsio_sattr){.set = NFSIO_SET_SIZE, .size = x->old_size};
 		req_submit(r, undone);
 	}
+}
+
+/* Leaves nothing behind, then answers err. */
+static void take_back(struct req *r, int err)
+{
+	r->step = (uint32_t)err;
+	private_unlink(r, undo);
 }
 
 /* Let the caller copy. */
@@ -106,59 +124,6 @@ static void fall_back(struct req *r, const char *why)
 	const struct filecopy *x = r->getter;
 	req_explain(r, why);
 	take_back(r, x->link ? -EXDEV : -EOPNOTSUPP);
-}
-
-/* ---- looking again ---------------------------------------------------------------- */
-
-static void way_down(struct req *r);
-
-static void way_found(struct nfsio_call *c)
-{
-	struct req *r = call_req(c);
-	struct filecopy *x = r->getter;
-	if (stopped(r, c->res.err))
-		return;
-	if (c->res.err) {
-		fall_back(r, "the file was moved or removed while it was cloned");
-		return;
-	}
-	x->dir = c->res.fh;
-	if (*x->at) {
-		way_down(r);
-	} else if (fh_same(&x->dir, x->want)) {
-		x->then(r);
-	} else {
-		log_error("a path changed hands during a file clone: %s", r->name ? r->name : "");
-		fall_back(r, "another file took the name while it was cloned");
-	}
-}
-
-static void way_down(struct req *r)
-{
-	struct filecopy *x = r->getter;
-	size_t n = strcspn(x->at, "/");
-	if (n >= sizeof(x->name)) {
-		fall_back(r, "a name is too long");
-		return;
-	}
-	memcpy(x->name, x->at, n);
-	x->name[n] = '\0';
-	x->at += n + (x->at[n] == '/');
-	struct nfsio_call *c = req_call(r, NFSIO_LOOKUP, NULL);
-	c->fh = x->dir;
-	c->name = x->name;
-	req_submit(r, way_found);
-}
-
-/* Does that path still lead from the volume's root to `want`? */
-static void check_path(struct req *r, const char *path, const struct nfsio_fh *want, void (*then)(struct req *r))
-{
-	struct filecopy *x = r->getter;
-	x->at = path;
-	x->dir = r->space->root;
-	x->want = want;
-	x->then = then;
-	way_down(r);
 }
 
 /* ---- the end ------------------------------------------------------------------------- */
@@ -171,7 +136,7 @@ static void finished(struct req *r, const struct nfsio_attr *a, int64_t stamp)
 		if (n)
 			req_entry(r, n, -1);
 		else
-			req_err(r, -ENFILE);
+			take_back(r, -ENFILE);
 		return;
 	}
 	req_take_attr(r, x->to, a, stamp);
@@ -216,12 +181,6 @@ static void check_size(struct req *r)
 	req_submit(r, size_checked);
 }
 
-static void check_destination(struct req *r)
-{
-	const struct filecopy *x = r->getter;
-	check_path(r, x->range.destination, &x->to_fh, check_size);
-}
-
 static void check_snapshot(struct req *r, struct ctl_msg *m)
 {
 	const struct filecopy *x = r->getter;
@@ -231,7 +190,7 @@ static void check_snapshot(struct req *r, struct ctl_msg *m)
 	if (m->error.err || !m->found || !uuid_eq(&m->snap.uuid, &s->snapshot))
 		fall_back(r, "the snapshot was deleted or renamed while a file of it was cloned");
 	else
-		check_destination(r);
+		check_size(r);
 }
 
 static void source_checked(struct nfsio_call *c)
@@ -246,51 +205,82 @@ static void source_checked(struct nfsio_call *c)
 		return;
 	}
 	if (!space_is_snapshot(s)) {
-		check_path(r, x->range.source, &x->from_fh, check_destination);
+		req_take_attr(r, x->from, &c->res.attr, c->res.start_ns);
+		check_size(r);
 		return;
 	}
-	struct ctl_msg *m = req_message(r, CTL_SNAPSHOT_FIND, &s->volume);
-	if (!m)
+	struct ctl_msg *m = req_message_try(r, CTL_SNAPSHOT_FIND, &s->volume);
+	if (!m) {
+		take_back(r, -ENOMEM);
 		return;
+	}
 	m->fresh = true;
 	strcpy_bounded(m->name, s->name, sizeof(m->name));
 	req_control(r, m, check_snapshot);
+}
+
+static void check_source(struct req *r, int err)
+{
+	const struct filecopy *x = r->getter;
+	if (stopped(r, err))
+		return;
+	call_as(r, NFSIO_GETATTR, &x->from_fh, &x->from_cred);
+	req_submit(r, source_checked);
 }
 
 /* ---- ONTAP's part -------------------------------------------------------------------- */
 
 static void cloned(struct req *r, struct ctl_msg *m)
 {
-	const struct filecopy *x = r->getter;
-	if (stopped(r, m->error.err))
+	int err = m->error.err;
+	if (stopped(r, err))
 		return;
-	if (m->error.err == -EINPROGRESS) {
-		/* It may still be carried out, over whatever is written there by then. */
+	private_mask(m->error.text);
+	if (err == -EINPROGRESS) {
+		/* Once it has begun, it may go on, over whatever is written there by then. */
 		req_explain(r, m->error.text);
 		take_back(r, -ETIMEDOUT);
-		return;
-	}
-	if (m->error.err) {
+	} else if (err) {
+		if (err == -EOPNOTSUPP || err == -EACCES || err == -EPERM)
+			private_refused(r); /* no licence, no right: not for the next one either */
 		fall_back(r, m->error.text);
-		return;
+	} else {
+		private_unlink(r, check_source);
 	}
-	call_as(r, NFSIO_GETATTR, &x->from_fh, &x->from_cred);
-	req_submit(r, source_checked);
 }
 
-static void clone_send(struct req *r)
+static void clone_send(struct req *r, int err)
 {
-	const struct filecopy *x = r->getter;
-	struct ctl_msg *m = req_message(r, CTL_FILE_CLONE, &r->space->volume);
-	if (!m)
+	struct filecopy *x = r->getter;
+	const struct intent *i = &r->note->intent;
+	if (stopped(r, err))
 		return;
-	m->range = malloc(sizeof(*m->range));
-	if (m->range)
-		*m->range = x->range;
-	size_t from = strlen(x->range.destination), keep = MIN_OF(from, sizeof(m->name) - 1);
-	strcpy_bounded(m->name, x->range.destination + from - keep, sizeof(m->name));
+	if (err) {
+		fall_back(r, x->private.why);
+		return;
+	}
+	struct ctl_msg *m = req_message_try(r, CTL_FILE_CLONE, &r->space->volume);
+	struct file_range *range = malloc(sizeof(*range));
+	if (!m || !range) {
+		req_message_drop(m);
+		free(range);
+		take_back(r, -ENOMEM);
+		return;
+	}
+	private_path(&i->links[0], x->range.destination, sizeof(x->range.destination));
+	if (i->target2.len)
+		private_path(&i->links[1], x->range.source, sizeof(x->range.source));
+	*range = x->range;
+	m->range = range;
+	strcpy_bounded(m->name, r->name, sizeof(m->name)); /* for people: never the private one */
 	r->verb = 1 + FS_FILE_CLONE;
 	req_control(r, m, cloned);
+}
+
+static void link_privately(struct req *r, int err)
+{
+	if (!stopped(r, err))
+		private_link(r, clone_send);
 }
 
 static void size_set(struct nfsio_call *c)
@@ -306,12 +296,17 @@ static void size_set(struct nfsio_call *c)
 	x->sized = true;
 	if (x->to && c->res.has_attr)
 		node_attr_own_change(&r->fs->nodes, x->to, &c->res.before, &c->res.attr, c->res.start_ns);
-	clone_send(r);
+	private_sweep(r, c->res.has_attr ? c->res.attr.ctime_ns : 0, link_privately);
 }
 
 static void set_size(struct req *r)
 {
 	const struct filecopy *x = r->getter;
+	struct intent *i = &r->note->intent;
+	i->target = x->to_fh;
+	i->target2.len = 0;
+	if (!space_is_snapshot(&r->fs->st.spaces[x->from->space]))
+		i->target2 = x->from_fh;
 	struct nfsio_call *c = call_as(r, NFSIO_SETATTR, &x->to_fh, &x->to_cred);
 	c->sattr = (struct nfsio_sattr){.set = NFSIO_SET_SIZE, .size = x->size};
 	r->changed = true;
@@ -319,78 +314,55 @@ static void set_size(struct req *r)
 	req_submit(r, size_set);
 }
 
-/* ---- paths ------------------------------------------------------------------------------ */
+/* ---- before anything is changed ----------------------------------------------------------- */
 
-/* "/dir/file" without the slash, behind `prefix`; false when ONTAP would not take it. */
-static bool put_path(char *out, size_t len, const char *prefix, const char *path)
-{
-	size_t n = strlen(prefix);
-	return path[0] == '/' && tree_is_utf8(path) && strcpy_bounded(out, prefix, len) &&
-	       strcpy_bounded(out + n, path + 1, len - n);
-}
-
+/* ".snapshot/NAME/dir/file"; false when ONTAP would not take it. */
 static bool put_source(struct req *r, const char *path)
 {
 	struct filecopy *x = r->getter;
-	const struct space *s = &r->fs->st.spaces[x->from->space];
-	char prefix[sizeof(".snapshot//") + ONTAP_NAME_MAX] = "";
-	if (space_is_snapshot(s))
-		snprintf(prefix, sizeof(prefix), ".snapshot/%s/", s->name);
-	return put_path(x->range.source, sizeof(x->range.source), prefix, path);
+	char *out = x->range.source;
+	size_t len = sizeof(x->range.source);
+	int n = snprintf(out, len, ".snapshot/%s", r->fs->st.spaces[x->from->space].name);
+	return path[0] == '/' && tree_is_utf8(path) && n > 0 && (size_t)n < len &&
+	       strcpy_bounded(out + n, path, len - (size_t)n);
 }
 
-/* ---- COPY_FILE_RANGE ---------------------------------------------------------------------- */
-
-static void copy_destination_path(struct req *r, const char *path, int err)
-{
-	struct filecopy *x = r->getter;
-	if (stopped(r, err))
-		return;
-	if (err || !put_path(x->range.destination, sizeof(x->range.destination), "", path)) {
-		fall_back(r, "the path of the copy is none that ONTAP takes");
-		return;
-	}
-	r->name = x->range.destination;
-	set_size(r);
-}
-
-static void copy_source_path(struct req *r, const char *path, int err)
+static void ready(struct req *r, int err)
 {
 	const struct filecopy *x = r->getter;
 	if (stopped(r, err))
 		return;
-	if (!err && put_source(r, path))
-		path_of(r, x->to, copy_destination_path);
+	if (err)
+		fall_back(r, x->private.why);
+	else if (x->link)
+		link_make(r);
 	else
-		fall_back(r, "the path of the source is none that ONTAP takes");
+		set_size(r);
 }
 
-static void copy_destination_known(struct nfsio_call *c)
+/* What a predecessor left is gone before anything new begins. */
+static void private_opened(struct req *r, int err)
 {
-	struct req *r = call_req(c);
-	struct filecopy *x = r->getter;
-	const struct nfsio_attr *a = &c->res.attr;
-	uint64_t end = x->range.to + x->range.length;
-	if (stopped(r, c->res.err))
+	const struct filecopy *x = r->getter;
+	if (stopped(r, err))
 		return;
-	if (c->res.err) {
-		fall_back(r, "the server does not show the destination");
-		return;
-	}
-	/* On a second run the first one may have set the size. */
-	bool ours = req_was_sent(r) && a->size == end;
-	x->old_size = ours ? r->note->intent.offset : a->size;
-	x->sized = ours;
-	if (a->size > x->range.to && !ours) {
-		fall_back(r, "a file clone never overwrites");
-		return;
-	}
-	r->note->intent.offset = x->old_size;
-	x->size = end;
-	x->set_mode = a->mode & (S_ISUID | S_ISGID);
-	x->mode = a->mode & 01777;
-	path_of(r, x->from, copy_source_path);
+	if (err)
+		fall_back(r, x->private.why);
+	else
+		private_unlink(r, ready);
 }
+
+static void source_path(struct req *r, const char *path, int err)
+{
+	if (stopped(r, err))
+		return;
+	if (err || !put_source(r, path))
+		fall_back(r, "the path of the source is none that ONTAP takes");
+	else
+		private_open(r, private_opened);
+}
+
+/* ---- COPY_FILE_RANGE ---------------------------------------------------------------------- */
 
 static void copy_source_known(struct nfsio_call *c)
 {
@@ -410,10 +382,44 @@ static void copy_source_known(struct nfsio_call *c)
 		fall_back(r, "too small for a file clone, or not at a block's edge");
 		return;
 	}
+	x->size = g->to + g->length;
+	if (x->sized && x->size != r->note->intent.size) {
+		fall_back(r, "the source changed while it was cloned");
+		return;
+	}
 	x->from_size = a->size;
 	x->from_mtime_ns = a->mtime_ns;
-	call_as(r, NFSIO_GETATTR, &x->to_fh, &x->to_cred);
-	req_submit(r, copy_destination_known);
+	r->note->intent.offset = x->old_size;
+	r->note->intent.size = x->size;
+	if (space_is_snapshot(&r->fs->st.spaces[x->from->space]))
+		path_of(r, x->from, source_path);
+	else
+		private_open(r, private_opened);
+}
+
+static void copy_destination_known(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	struct filecopy *x = r->getter;
+	const struct nfsio_attr *a = &c->res.attr;
+	const struct intent *i = &r->note->intent;
+	if (stopped(r, c->res.err))
+		return;
+	if (c->res.err) {
+		fall_back(r, "the server does not show the destination");
+		return;
+	}
+	/* On a second run the first one may have set the size. */
+	x->sized = req_was_sent(r) && a->size == i->size;
+	x->old_size = x->sized ? i->offset : a->size;
+	if (a->size > x->range.to && !x->sized) {
+		fall_back(r, "a file clone never overwrites");
+		return;
+	}
+	x->set_mode = a->mode & (S_ISUID | S_ISGID);
+	x->mode = a->mode & 01777;
+	call_as(r, NFSIO_GETATTR, &x->from_fh, &x->from_cred);
+	req_submit(r, copy_source_known);
 }
 
 /* Is somebody on this mount about to write to it? */
@@ -454,8 +460,12 @@ static struct filecopy *filecopy_new(struct req *r, struct node *from)
 		return NULL;
 	}
 	x->from = from;
-	x->from_fh = fh_of(from);
+	x->from_fh = node_fh(from);
 	r->getter = x;
+	r->private = &x->private;
+	r->changed = req_was_sent(r); /* by a predecessor: no signal ends it half-way */
+	if (!r->changed)
+		atomic_store(&r->note->intent.linked, 0);
 	return x;
 }
 
@@ -476,8 +486,10 @@ void op_copy_file_range(fuse_req_t fr, fuse_ino_t ino_in, off_t off_in, struct f
 		return;
 	}
 	const struct openrec *in = openrec_get(fs, fi_in->fh), *out = openrec_get(fs, fi_out->fh);
-	if (!in || !out || !is_pair(fs, from, to) || !ontap_is_there(fs) ||
-	    (!space_is_snapshot(&fs->st.spaces[from->space]) && has_writers(fs, from))) {
+	/* Of a second run: what the first one left must go in any case. */
+	bool now = req_was_sent(r) || (ontap_is_there(fs) && (space_is_snapshot(&fs->st.spaces[from->space]) ||
+							       !has_writers(fs, from)));
+	if (!in || !out || !is_pair(fs, from, to) || !now) {
 		req_err(r, -EOPNOTSUPP);
 		return;
 	}
@@ -487,50 +499,40 @@ void op_copy_file_range(fuse_req_t fr, fuse_ino_t ino_in, off_t off_in, struct f
 	r->space = &fs->st.spaces[to->space];
 	r->verb_space = to->space;
 	x->to = to;
-	x->to_fh = fh_of(to);
+	x->to_fh = node_fh(to);
+	snprintf(x->label, sizeof(x->label), "inode %llu", (unsigned long long)to->ino);
+	r->name = x->label;
 	x->from_cred = in->cred;
 	x->to_cred = out->cred;
 	/* The answer has 32 bits; the kernel asks for the rest. */
 	len = MIN_OF(len, (size_t)UINT32_MAX & ~(size_t)(ONTAP_FILE_BLOCK - 1));
 	x->range = (struct file_range){.from = (uint64_t)off_in, .to = (uint64_t)off_out, .length = len};
-	call_as(r, NFSIO_GETATTR, &x->from_fh, &x->from_cred);
-	req_submit(r, copy_source_known);
+	call_as(r, NFSIO_GETATTR, &x->to_fh, &x->to_cred);
+	req_submit(r, copy_destination_known);
 }
 
 /* ---- LINK ------------------------------------------------------------------------------------ */
-
-static void link_destination_path(struct req *r, const char *path, int err)
-{
-	struct filecopy *x = r->getter;
-	char *out = x->range.destination;
-	size_t len = sizeof(x->range.destination), n;
-	if (stopped(r, err))
-		return;
-	/* The path is the directory's: "" the root. */
-	if (err || (path[0] && !put_path(out, len, "", path)) || (n = strlen(out)) + 1 + strlen(r->name) >= len ||
-	    !tree_is_utf8(r->name)) {
-		fall_back(r, "the path of the copy is none that ONTAP takes");
-		return;
-	}
-	snprintf(out + n, len - n, "%s%s", n ? "/" : "", r->name);
-	set_size(r);
-}
 
 static void link_ours(struct req *r, const struct nfsio_fh *fh)
 {
 	struct filecopy *x = r->getter;
 	x->to_fh = r->note->intent.target = *fh;
 	x->sized = true; /* from here on there is a file to take back */
-	path_of(r, r->node, link_destination_path);
+	set_size(r);
+}
+
+static bool link_is_ours(const struct req *r, const struct nfsio_call *c)
+{
+	const struct intent *i = &r->note->intent;
+	return c->res.err == 0 && ((i->target.len && fh_same(&c->res.fh, &i->target)) ||
+				   (c->res.has_attr && c->res.attr.atime_ns == i->nonce_ns));
 }
 
 /* There after a call that was sent twice, or without a handle in its reply. */
 static void link_looked_up(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
-	const struct intent *i = &r->note->intent;
-	if (c->res.err == 0 && ((i->target.len && fh_same(&c->res.fh, &i->target)) ||
-				(c->res.has_attr && c->res.attr.atime_ns == i->nonce_ns)))
+	if (link_is_ours(r, c))
 		link_ours(r, &c->res.fh);
 	else
 		req_err(r, -EEXIST);
@@ -551,14 +553,12 @@ static void link_made(struct nfsio_call *c)
 }
 
 /* An empty file that nobody else can read until it is whole. */
-static void link_make(struct req *r, const char *path, int err)
+static void link_make(struct req *r)
 {
 	struct filecopy *x = r->getter;
 	struct intent *i = &r->note->intent;
-	if (stopped(r, err))
-		return;
-	if (err || !put_source(r, path)) {
-		fall_back(r, "the path of the source is none that ONTAP takes");
+	if (x->sized) { /* by a predecessor */
+		link_ours(r, &x->to_fh);
 		return;
 	}
 	if (!req_was_sent(r)) {
@@ -580,16 +580,43 @@ static void link_permitted(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
 	struct filecopy *x = r->getter;
+	if (stopped(r, c->res.err))
+		return;
+	x->from_cred = c->cred;
+	/* A hard link gives no right to read; this is a copy of the caller's. */
 	if (c->res.err) {
+		take_back(r, c->res.err);
+	} else if (c->res.access & NFSIO_ACCESS_READ) {
+		path_of(r, x->from, source_path);
+	} else {
+		req_explain(r, "a link from a snapshot is a copy: for that you must be able to read the file");
+		take_back(r, -EACCES);
+	}
+}
+
+static void link_permit(struct req *r)
+{
+	req_call(r, NFSIO_ACCESS, r->node2)->access = NFSIO_ACCESS_READ;
+	req_submit(r, link_permitted);
+}
+
+/* Of a second run: what the first one made is taken over, or back. */
+static void link_begun(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	struct filecopy *x = r->getter;
+	if (stopped(r, c->res.err))
+		return;
+	if (c->res.err && c->res.err != -ENOENT) {
 		req_err(r, c->res.err);
 		return;
 	}
-	x->from_cred = c->cred;
-	/* A hard link gives no right to read; this is a copy of the caller's. */
-	if (c->res.access & NFSIO_ACCESS_READ)
-		path_of(r, x->from, link_make);
-	else
-		req_refuse(r, -EACCES, "a link from a snapshot is a copy: for that you must be able to read the file");
+	if (link_is_ours(r, c)) {
+		x->to_fh = c->res.fh;
+		x->to_cred = c->cred;
+		x->sized = true;
+	}
+	link_permit(r);
 }
 
 static void link_answered(struct nfsio_call *c)
@@ -636,7 +663,11 @@ void fileclone_link(struct req *r)
 		req_submit(r, link_answered);
 		return;
 	}
-	c = req_call(r, NFSIO_ACCESS, r->node2);
-	c->access = NFSIO_ACCESS_READ;
-	req_submit(r, link_permitted);
+	if (req_was_sent(r)) {
+		c = req_call(r, NFSIO_LOOKUP, r->node);
+		c->name = r->name;
+		req_submit(r, link_begun);
+	} else {
+		link_permit(r);
+	}
 }

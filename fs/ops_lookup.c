@@ -242,8 +242,9 @@ void op_lookup(fuse_req_t fr, fuse_ino_t parent, const char *name)
 		virtual_lookup(r);
 		return;
 	}
-	if (strcmp(name, ".snapshot") == 0) {
-		req_err(r, -ENOENT); /* the server has one in every directory; we pass none through */
+	/* The server has a .snapshot in every directory; we pass none through. */
+	if (strcmp(name, ".snapshot") == 0 || (strcmp(name, PRIVATE_DIR) == 0 && node_is_space_root(r->fs, n))) {
+		req_err(r, -ENOENT);
 		return;
 	}
 	struct nfsio_call *c = req_call(r, NFSIO_LOOKUP, n);

@@ -344,9 +344,11 @@ static struct node *known_node(struct req *r, uint32_t space, const struct nfsio
 	return id ? node_by_id(&r->fs->nodes, id) : NULL;
 }
 
-static bool must_stay(const struct node *n, const struct nfsio_attr *a)
+/* Private names are no names: they go in a moment. */
+static bool must_stay(struct fs *fs, const struct node *n, const struct nfsio_attr *a)
 {
-	return n && a->type == NFSIO_REG && a->nlink <= 1 && atomic_load(&n->opens) > 0;
+	return n && a->type == NFSIO_REG && atomic_load(&n->opens) > 0 &&
+	       (a->nlink <= 1 || a->nlink <= 1 + private_links_of(fs, n));
 }
 
 static void remove_done(struct nfsio_call *c)
@@ -427,7 +429,7 @@ static void remove_target(struct nfsio_call *c)
 	if (is_silly_name(r, r->node2, r->node, r->name))
 		return;
 	req_intend(r);
-	if (!dir && must_stay(r->node2, &a)) {
+	if (!dir && must_stay(r->fs, r->node2, &a)) {
 		struct nfsio_call *n = call_dir(r, NFSIO_RENAME, r->node, r->name);
 		r->silly = silly_new(r->fs, r->node2, &n->fh, &n->cred);
 		if (!r->silly) {
@@ -658,7 +660,7 @@ static void rename_target2(struct nfsio_call *c)
 	}
 	r->node2 = exists && c->res.has_attr ? known_node(r, to->space, &c->res.fh, &a) : NULL;
 	r->note->intent.nodeid = r->node2 ? atomic_load(&r->node2->nodeid) : 0;
-	if (itself || !must_stay(r->node2, &a)) {
+	if (itself || !must_stay(r->fs, r->node2, &a)) {
 		rename_submit(r);
 		return;
 	}

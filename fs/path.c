@@ -94,7 +94,7 @@ void path_of(struct req *r, struct node *n, void (*then)(struct req *r, const ch
 {
 	struct pathwalk *w = calloc(1, sizeof(*w));
 	if (!w) {
-		req_err(r, -ENOMEM);
+		then(r, NULL, -ENOMEM);
 		return;
 	}
 	w->at = n;

@@ -322,14 +322,13 @@ static void control_run(struct ev_msg *ev)
 	control_answer(container_of(ev, struct ctl_msg, ev));
 }
 
-struct ctl_msg *req_message(struct req *r, enum ctl_op op, const struct uuid *volume)
+struct ctl_msg *req_message_try(struct req *r, enum ctl_op op, const struct uuid *volume)
 {
 	struct ctl_msg *m = calloc(1, sizeof(*m));
 	struct ctl_wait *w = calloc(1, sizeof(*w));
 	if (!m || !w) {
 		free(m);
 		free(w);
-		req_err(r, -ENOMEM);
 		return NULL;
 	}
 	*w = (struct ctl_wait){.fs = r->fs, .index = r->index};
@@ -341,6 +340,21 @@ struct ctl_msg *req_message(struct req *r, enum ctl_op op, const struct uuid *vo
 	m->ev.fn = control_run;
 	if (volume)
 		m->volume = *volume;
+	return m;
+}
+
+void req_message_drop(struct ctl_msg *m)
+{
+	if (m)
+		free(m->priv);
+	free(m);
+}
+
+struct ctl_msg *req_message(struct req *r, enum ctl_op op, const struct uuid *volume)
+{
+	struct ctl_msg *m = req_message_try(r, op, volume);
+	if (!m)
+		req_err(r, -ENOMEM);
 	return m;
 }
 

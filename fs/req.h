@@ -72,6 +72,7 @@ struct req {
 	uint32_t verb_space;       /* for it: the volume meant, where `node` does not tell; 0 none */
 	void *extra;               /* malloc'ed by the operation, freed with the request */
 	void *getter;              /* the same, for a GETXATTR that walks a path */
+	void *private;             /* struct private_names, in what `getter` points to */
 	void (*then)(struct req *r, uint32_t value); /* continuation of a shared step */
 	void (*again)(struct req *r); /* of a request that waits for a free inode record */
 	void (*cancel)(struct req *r); /* how to end what runs besides `call`, or NULL */
@@ -137,6 +138,10 @@ static inline struct req *call_req(struct nfsio_call *c)
 	r->calling = false;
 	return r;
 }
+/* req_message that returns NULL without a reply. */
+struct ctl_msg *req_message_try(struct req *r, enum ctl_op op, const struct uuid *volume);
+/* Frees one that is not sent; NULL is fine. */
+void req_message_drop(struct ctl_msg *m);
 /* A message to the control thread; done runs on this worker, unless the
  * request has ended (interrupted) by then. m->priv is used here. */
 struct ctl_msg *req_message(struct req *r, enum ctl_op op, const struct uuid *volume);

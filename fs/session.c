@@ -399,7 +399,7 @@ static void give_up(struct req *r)
 	struct pool *p = &r->fs->pool;
 	bool parked = false;
 	pthread_mutex_lock(&p->lock);
-	if (r->parked && !list_empty(&r->link)) {
+	if (r->parked && !list_empty(&r->link) && !req_was_sent(r)) {
 		list_remove(&r->link);
 		/* worker_slot_freed takes it off again */
 		(*(r->large ? &p->busy_large : &p->busy_small))++;

@@ -20,7 +20,7 @@
 #include "fs/base/uuid.h"
 #include "fs/nfs/nfsio.h"
 
-#define STATE_VERSION 3
+#define STATE_VERSION 4
 #define ONTAP_SPACE_NAME 256
 
 #define SLOT_SMALL_BYTES 8192u
@@ -40,11 +40,14 @@ enum intent_phase { INTENT_NONE, INTENT_WRITTEN, INTENT_ANSWERED };
 struct intent {
 	_Atomic uint32_t phase;  /* enum intent_phase */
 	uint32_t xid;
-	struct nfsio_fh target;  /* REMOVE, RMDIR, RENAME: the object */
-	struct nfsio_fh target2; /* RENAME: what it replaced, len 0 nothing */
+	struct nfsio_fh target;  /* REMOVE, RMDIR, RENAME: the object; file clone: the destination */
+	struct nfsio_fh target2; /* RENAME: what it replaced, len 0 nothing; file clone: a live source */
+	struct uuid links[2];    /* file clone: private names of target, and of target2 if there is one */
+	_Atomic uint32_t linked; /* they may be there */
 	uint64_t nodeid;         /* of the target, if the kernel knows it */
 	int64_t nonce_ns;        /* CREATE, MKDIR, MKNOD: the atime only we would set */
-	uint64_t offset;         /* WRITE of an append: where it went */
+	uint64_t offset;         /* WRITE of an append: where it went; file clone: size before, then the answer */
+	uint64_t size;           /* file clone into an open file: size of the destination afterwards */
 	struct uuid object;      /* REST: the snapshot */
 	struct uuid request;     /* REST: the request id in the comment */
 };

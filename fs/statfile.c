@@ -72,6 +72,9 @@ static void put_shadowed(struct fs *fs, const struct volume_facts *v, struct buf
 		buf_printf(b, "  %s: an entry %s of its own is hidden by ours\n", v->name, fs->p.snapdir_name);
 	if (what & SHADOW_CLONEDIR)
 		buf_printf(b, "  %s: an entry .clones of its own is hidden by ours\n", v->name);
+	if (what & SHADOW_PRIVATE)
+		buf_printf(b, "  %s: no file clones, its " PRIVATE_DIR " is not a directory that only root enters\n",
+			   v->name);
 }
 
 static void put_status(struct fs *fs, const struct caller *who, struct buf *b)

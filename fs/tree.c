@@ -186,6 +186,8 @@ bool tree_is_reserved(const struct fs *fs, const char *name)
 {
 	if (strcmp(name, ".snapshot") == 0)
 		return true; /* the server's own is never passed through */
+	if (strcmp(name, PRIVATE_DIR) == 0)
+		return true; /* with every option: another mount may have made it */
 	if (fs->p.snapdir == FS_SNAPDIR_OFF)
 		return false;
 	return strcmp(name, fs->p.snapdir_name) == 0 || strcmp(name, ".clones") == 0;
