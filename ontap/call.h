@@ -89,7 +89,7 @@ struct call {
 		void (*make)(struct call *c);
 		call_end_fn end;
 		unsigned rounds;
-		bool once;
+		bool once, doubt; /* doubt: an earlier round may have been carried out */
 	} write;
 };
 

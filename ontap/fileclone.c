@@ -82,7 +82,7 @@ static void make_clone(struct call *c)
 static void cloned(struct call *c, const struct ontap_error *e)
 {
 	struct ontap_error unknown;
-	if (e && c->unsure) {
+	if (e && (c->unsure || c->write.doubt)) { /* what the first try began may still run */
 		error_set(&unknown, -EINPROGRESS, e->http_status, e->code,
 			  "it is not known whether ONTAP cloned the file: %.300s", e->text);
 		e = &unknown;

@@ -609,9 +609,10 @@ static void connect_error(struct http *h, struct xfer *x)
  * run the request all the same. */
 static void transport_error(struct http *h, struct xfer *x, CURLcode code)
 {
-	curl_off_t tls_done = 0;
-	curl_easy_getinfo(x->easy, CURLINFO_APPCONNECT_TIME_T, &tls_done);
-	x->executed = tls_done > 0;
+	/* Not the time of the handshake, which is none on a connection that is used again. */
+	long sent = 0;
+	curl_easy_getinfo(x->easy, CURLINFO_REQUEST_SIZE, &sent);
+	x->executed = sent > 0;
 	switch (code) {
 	case CURLE_COULDNT_RESOLVE_HOST:
 		x->retryable = true;

@@ -350,7 +350,7 @@ static void end_late(struct call *c)
 {
 	int s = c->deadline_ms / 1000;
 	const char *host = http_who(c->o->http)->host;
-	int err = c->told_pending && c->pending ? -EINPROGRESS : -ETIMEDOUT;
+	int err = c->told_pending && (c->pending || c->write.doubt) ? -EINPROGRESS : -ETIMEDOUT;
 	if (c->last.err)
 		call_fail(c, err, "cannot %s within %d s: %s", c->what, s, c->last.text);
 	else

@@ -41,6 +41,7 @@ static void begin(struct call *c, void (*make)(struct call *c), call_end_fn end,
 	c->write.end = end;
 	c->write.once = once;
 	c->write.rounds = 0;
+	c->write.doubt = false;
 	send_write(c);
 }
 
@@ -59,6 +60,7 @@ bool write_again(struct call *c)
 	if (c->write.rounds >= CALL_ROUNDS)
 		return false;
 	c->write.rounds++;
+	c->write.doubt = true;
 	call_after(c, call_backoff_ms(c->write.rounds), send_write);
 	return true;
 }
