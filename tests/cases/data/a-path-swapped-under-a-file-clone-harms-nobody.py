@@ -56,6 +56,16 @@ with t.own_mount() as (sim, gw):
         os.unlink(store + "/d/copy")
         os.unlink(store + "/d/away")
 
+    # The same, and the clone fails: what stands under the name now is somebody else's.
+    t.run(t.ONTAPSIM, "ctl", sim.dir, "job", "fail", "13565952", "1")
+    p = begin("ln", v + "/.snapshots/s/big", v + "/d/copy")
+    os.rename(store + "/d/copy", store + "/d/away")
+    os.link(store + "/victim", store + "/d/copy")
+    t.ok(p.wait(40), "ln succeeded though the job failed")
+    p.communicate()
+    t.eq(t.read(store + "/d/copy"), b"victim", "the name is the victim's and stays")
+    os.unlink(store + "/d/copy")
+
     # The source's.
     p = begin("cp", v + "/d/live", v + "/d/copy")
     os.rename(store + "/d/live", store + "/d/away")
