@@ -26,8 +26,8 @@
 
 static const char *name_of(const struct uuid *u, char out[PRIVATE_NAME_LEN + 1])
 {
-	memcpy(out, PRIVATE_PREFIX, strlen(PRIVATE_PREFIX));
-	uuid_format(u, out + strlen(PRIVATE_PREFIX));
+	char text[UUID_TEXT_LEN + 1];
+	snprintf(out, PRIVATE_NAME_LEN + 1, PRIVATE_PREFIX "%s", uuid_format(u, text));
 	return out;
 }
 
