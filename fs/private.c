@@ -31,11 +31,11 @@ static const char *name_of(const struct uuid *u, char out[PRIVATE_NAME_LEN + 1])
 	return out;
 }
 
-static bool is_link_name(const char *name)
+/* False: not a name of ours. */
+static bool uuid_of(const char *name, struct uuid *ret)
 {
-	struct uuid u;
-	return strlen(name) == PRIVATE_NAME_LEN && memcmp(name, PRIVATE_PREFIX, strlen(PRIVATE_PREFIX)) == 0 &&
-	       uuid_parse(name + strlen(PRIVATE_PREFIX), &u) == 0;
+	return strncmp(name, PRIVATE_PREFIX, strlen(PRIVATE_PREFIX)) == 0 &&
+	       uuid_parse(name + strlen(PRIVATE_PREFIX), ret) == 0;
 }
 
 void private_path(const struct uuid *u, char *out, size_t len)
@@ -221,9 +221,9 @@ static void sweep_listed(struct nfsio_call *c)
 	}
 	for (uint32_t i = 0; i < c->res.nentries && p->nold < ARRAY_LEN(p->old); i++) {
 		const struct nfsio_dirent *d = &c->res.entries[i];
-		if (d->has_attr && d->attr.type == NFSIO_REG && is_link_name(d->name) &&
+		if (d->has_attr && d->attr.type == NFSIO_REG &&
 		    p->server_now_ns - d->attr.ctime_ns > LEFTOVER_NS)
-			uuid_parse(d->name + strlen(PRIVATE_PREFIX), &p->old[p->nold++]);
+			p->nold += uuid_of(d->name, &p->old[p->nold]);
 	}
 	sweep_next(r);
 }
