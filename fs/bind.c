@@ -24,6 +24,7 @@ struct binding {
 	char name[ONTAP_NAME_MAX + 1];
 	char junction[ONTAP_PATH_MAX + 1];
 	struct nfsio_attr root_attr;
+	uint32_t old;              /* a snapshot's space whose root is being tried */
 };
 
 static struct binding *binding_new(struct req *r, bind_fn then)
@@ -39,6 +40,23 @@ static struct binding *binding_new(struct req *r, bind_fn then)
 	return b;
 }
 
+struct of_volume {
+	struct fs *fs;
+	uint32_t volume_space;
+};
+
+/* Snapshots outlive the root of their volume: a transfer to a SnapMirror
+ * destination gives that a new one, and who reads in a snapshot goes on. */
+static void adopt(uint32_t idx, void *priv)
+{
+	const struct of_volume *a = priv;
+	struct space *s = &a->fs->st.spaces[idx];
+	if (space_is_snapshot(s) && uuid_eq(&s->volume, &a->fs->st.spaces[a->volume_space].volume))
+		s->volume_space = a->volume_space;
+}
+
+static void space_died(struct fs *fs, uint32_t space);
+
 static void bound(struct req *r, struct binding *b)
 {
 	struct fs *fs = r->fs;
@@ -49,7 +67,10 @@ static void bound(struct req *r, struct binding *b)
 	atomic_store(&b->s.root_gid, b->root_attr.gid);
 	uint32_t idx = space_bind(&fs->spaces, &b->s, &killed);
 	if (killed)
-		fs_space_died(fs, killed);
+		space_died(fs, killed);
+	struct of_volume a = {.fs = fs, .volume_space = idx};
+	if (idx && !space_is_snapshot(&b->s))
+		space_each(&fs->spaces, adopt, &a);
 	stats_add(&fs->stats.snapshot_binds, space_is_snapshot(&b->s));
 	bind_fn then = b->then;
 	free(steal_ptr(r->extra));
@@ -251,6 +272,28 @@ static void snapdir_lookup(struct req *r)
 	req_submit(r, snapdir_looked_up);
 }
 
+static void snap_known(struct req *r, uint32_t idx)
+{
+	bind_fn then = ((struct binding *)r->extra)->then;
+	free(steal_ptr(r->extra));
+	then(r, idx);
+}
+
+static void snap_tried(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	struct binding *b = r->extra;
+	if (c->res.err == -ESTALE && ++b->attempts < BIND_ATTEMPTS) {
+		fs_space_died(r->fs, b->old);
+		snap_ask(r, false);
+	} else if (c->res.err) {
+		req_err(r, c->res.err);
+	} else {
+		r->fs->st.spaces[b->old].bound_ns = clock_now_ns();
+		snap_known(r, b->old);
+	}
+}
+
 static void snap_bind(struct req *r, const struct ontap_snapshot *s)
 {
 	struct binding *b = r->extra;
@@ -268,9 +311,13 @@ static void snap_bind(struct req *r, const struct ontap_snapshot *s)
 	if (idx) {
 		if (strcmp(fs->st.spaces[idx].name, s->name) != 0)
 			space_rename(&fs->spaces, idx, s->name);
-		bind_fn then = b->then;
-		free(steal_ptr(r->extra));
-		then(r, idx);
+		const struct space *known = &fs->st.spaces[idx];
+		b->old = idx;
+		/* Older than the root of its volume: its own may have gone with that one's predecessor. */
+		if (known->bound_ns < vol->bound_ns && !known->no_access)
+			call_on(r, NFSIO_GETATTR, &known->root, snap_tried);
+		else
+			snap_known(r, idx);
 		return;
 	}
 	b->s = (struct space){
@@ -348,7 +395,7 @@ static void root_attr_done(struct nfsio_call *c)
 	if (c->res.err == -ESTALE && !space_is_snapshot(&fs->st.spaces[idx]) && !r->has_target) {
 		/* The volume came back as another file system: bind it anew, once. */
 		struct uuid volume = fs->st.spaces[idx].volume;
-		fs_space_died(fs, idx);
+		space_died(fs, idx);
 		r->has_target = true;
 		struct catalog *cat = catalog_get(fs->ctl);
 		const struct catalog_volume *v = catalog_by_uuid(cat, &volume);
@@ -401,22 +448,12 @@ void reply_space_root(struct req *r, uint32_t space)
 
 /* ---- when the picture changes --------------------------------------------------------------- */
 
-static void died_with_volume(uint32_t idx, void *priv);
-
-struct died {
-	struct fs *fs;
-	uint32_t volume_space;
-};
-
-void fs_space_died(struct fs *fs, uint32_t space)
+/* Without its snapshots. */
+static void space_died(struct fs *fs, uint32_t space)
 {
 	atomic_store(&fs->shadowed[space], 0);
 	atomic_store(&fs->clone_place[space].refused_ns, 0);
 	atomic_store(&fs->clone_place[space].sweep_ns, 0);
-	/* Snapshots hang on the root handle of their volume. */
-	struct died d = {.fs = fs, .volume_space = space};
-	if (!space_is_snapshot(&fs->st.spaces[space]))
-		space_each(&fs->spaces, died_with_volume, &d);
 	struct space *s = &fs->st.spaces[space];
 	space_kill(&fs->spaces, space);
 	stats_add(&fs->stats.spaces_killed, 1);
@@ -433,10 +470,18 @@ void fs_space_died(struct fs *fs, uint32_t space)
 
 static void died_with_volume(uint32_t idx, void *priv)
 {
-	struct died *d = priv;
+	const struct of_volume *d = priv;
 	const struct space *s = &d->fs->st.spaces[idx];
 	if (space_is_snapshot(s) && s->volume_space == d->volume_space)
-		fs_space_died(d->fs, idx);
+		space_died(d->fs, idx);
+}
+
+void fs_space_died(struct fs *fs, uint32_t space)
+{
+	struct of_volume d = {.fs = fs, .volume_space = space};
+	if (!space_is_snapshot(&fs->st.spaces[space]))
+		space_each(&fs->spaces, died_with_volume, &d);
+	space_died(fs, space);
 }
 
 void fs_volume_replaced(struct fs *fs, uint32_t space)

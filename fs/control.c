@@ -227,6 +227,13 @@ static void send_volume_resize(struct verb *v, const struct ctl_msg *m, const ch
 	ontap_volume_resize(v->c->o, &m->volume, m->size, resize_read_back, v);
 }
 
+static void verb_mirrored(const struct ontap_error *e, void *priv)
+{
+	struct verb *v = priv;
+	mirror_changed(v->c, &v->volume);
+	verb_done(v, NULL, e);
+}
+
 /* Which relationship it is, then its update. */
 static void update_send(const struct ontap_mirror *am, size_t n, const struct ontap_error *e, void *priv)
 {
@@ -236,7 +243,7 @@ static void update_send(const struct ontap_mirror *am, size_t n, const struct on
 	if (e || !n)
 		verb_done(v, NULL, e ? e : &none);
 	else
-		ontap_mirror_update(v->c->o, &am[0].uuid, verb_finished, v);
+		ontap_mirror_update(v->c->o, &am[0].uuid, verb_mirrored, v);
 }
 
 static void send_mirror_update(struct verb *v, const struct ctl_msg *m, const char *request)
@@ -522,6 +529,8 @@ static int64_t sweep(struct control *c, int64_t now)
 static void *control_main(void *arg)
 {
 	struct control *c = arg;
+	if (!c->undiscovered)
+		mirrors_refresh(c);
 	while (!atomic_load(&c->stopping)) {
 		int64_t now = clock_now_ns(), next = 0, t;
 		if (c->undiscovered) {

@@ -82,6 +82,8 @@ struct control {
 	int64_t catalog_asked_ns, catalog_due_ns, catalog_changed_ns;
 	struct volumes fetched;   /* of the catalog being asked for */
 	struct list mirrors;      /* mirror.c: what was learnt of SnapMirror destinations */
+	bool mirrors_fetching;
+	int64_t mirrors_asked_ns;
 	uint32_t background;      /* list calls under way that nobody waits for */
 	int64_t background_ns;    /* when the last one began */
 	int64_t watches_look_ns, watches_due_ns; /* nothing to look for before; the next due time, or 0 */
@@ -140,7 +142,13 @@ void jobs_ended(struct control *c, struct verb *v, const struct ontap_error *e);
 /* ---- mirror.c ---- */
 /* The relationship whose destination is that volume of our SVM. */
 void mirror_ask(struct control *c, const char *volume, ontap_mirrors_fn fn, void *priv);
+/* Answers from what is known; asks when that is older than snapshot_refresh, or a
+ * verb of ours changed it. */
 void mirror_find(struct control *c, struct ctl_msg *m);
+void mirror_changed(struct control *c, const struct uuid *volume);
+/* One question about all of them, if the tree has any: so they are known when ONTAP
+ * is out of reach. */
+void mirrors_refresh(struct control *c);
 void mirrors_free(struct control *c);
 
 #endif

@@ -252,6 +252,9 @@ bool ctl_is_owner(struct req *r, const char *what, const char *name, const char 
  * with a slash in front; NULL and -errno when it is not found (ESTALE: moved by
  * somebody else). Uses r->extra and r->call. */
 void path_of(struct req *r, struct node *n, void (*then)(struct req *r, const char *path, int err));
+/* Is the volume of this space the destination of a SnapMirror relationship, as far
+ * as the picture knows? Then it is read-only, whoever asks. */
+bool space_is_mirror(struct fs *fs, const struct space *s);
 /* Clones: r->node is the root or a .clones, r->name the clone, r->name2 the
  * target of a link. */
 void clone_by_link(struct req *r);

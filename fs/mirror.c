@@ -11,6 +11,7 @@ struct mirror {
 	struct uuid volume;
 	struct ontap_mirror m;
 	int64_t fetched_ns;
+	bool changed;       /* by a verb of ours since then */
 };
 
 static struct mirror *mirror_known(struct control *c, const struct uuid *volume)
@@ -35,6 +36,13 @@ static void mirror_keep(struct control *c, const struct uuid *volume, const stru
 		return;
 	k->m = *m;
 	k->fetched_ns = clock_now_ns();
+	k->changed = false;
+}
+
+static void mirror_drop(struct mirror *k)
+{
+	list_remove(&k->link);
+	free(k);
 }
 
 void mirrors_free(struct control *c)
@@ -51,9 +59,62 @@ void mirror_ask(struct control *c, const char *volume, ontap_mirrors_fn fn, void
 	ontap_mirror_list(c->o, path, fn, priv);
 }
 
+void mirror_changed(struct control *c, const struct uuid *volume)
+{
+	struct mirror *k = mirror_known(c, volume);
+	if (k)
+		k->changed = true;
+}
+
+/* ---- in the background -------------------------------------------------------- */
+
+static const struct catalog_volume *destination(struct control *c, const char *path)
+{
+	size_t len = strlen(c->fs->svm.name);
+	if (strncmp(path, c->fs->svm.name, len) != 0 || path[len] != ':')
+		return NULL;
+	return catalog_find(c->catalog, path + len + 1);
+}
+
+static void mirrors_fetched(const struct ontap_mirror *am, size_t n, const struct ontap_error *e, void *priv)
+{
+	struct control *c = priv;
+	c->mirrors_fetching = false;
+	note_health(c, e);
+	if (e)
+		return; /* what was known is better than nothing */
+	for (size_t i = 0; i < n; i++) {
+		const struct catalog_volume *v = destination(c, am[i].destination);
+		if (v)
+			mirror_keep(c, &v->v.uuid, &am[i]);
+	}
+	struct list *l, *tmp;
+	list_for_each(l, tmp, &c->mirrors) {
+		struct mirror *k = list_entry(l, struct mirror, link);
+		if (k->fetched_ns < c->mirrors_asked_ns)
+			mirror_drop(k); /* a relationship no more */
+	}
+}
+
+void mirrors_refresh(struct control *c)
+{
+	bool any = false;
+	for (size_t i = 0; i < c->catalog->n && !any; i++)
+		any = c->catalog->vol[i]->v.type == ONTAP_DP && !c->catalog->vol[i]->hidden_why;
+	if (!any || c->mirrors_fetching)
+		return;
+	c->mirrors_fetching = true;
+	c->mirrors_asked_ns = clock_now_ns();
+	ontap_mirror_list(c->o, NULL, mirrors_fetched, c);
+}
+
+/* ---- when somebody asks -------------------------------------------------------- */
+
 static void answer_known(struct ctl_msg *m, const struct mirror *k)
 {
 	m->mirror = k->m;
+	if (m->mirror.lag_s >= 0)
+		m->mirror.lag_s += (clock_now_ns() - k->fetched_ns) / NS_PER_SEC;
 	m->found = true;
 	ctl_answer(m);
 }
@@ -61,11 +122,14 @@ static void answer_known(struct ctl_msg *m, const struct mirror *k)
 static void mirror_found(const struct ontap_mirror *am, size_t n, const struct ontap_error *e, void *priv)
 {
 	struct ctl_msg *m = priv;
-	struct mirror *k;
 	note_health(m->ctl, e);
 	if (!e && n)
 		mirror_keep(m->ctl, &m->volume, &am[0]);
-	k = e || n ? mirror_known(m->ctl, &m->volume) : NULL;
+	struct mirror *k = mirror_known(m->ctl, &m->volume);
+	if (k && !e && !n) {
+		mirror_drop(k);
+		k = NULL;
+	}
 	if (k)
 		answer_known(m, k); /* while ONTAP is away, what was known is better than nothing */
 	else if (e)
@@ -77,7 +141,8 @@ static void mirror_found(const struct ontap_mirror *am, size_t n, const struct o
 void mirror_find(struct control *c, struct ctl_msg *m)
 {
 	const struct mirror *k = mirror_known(c, &m->volume);
-	if (k && (!c->health.ok || clock_now_ns() - k->fetched_ns < c->fs->p.snapshot_refresh_ns))
+	bool young = k && !k->changed && clock_now_ns() - k->fetched_ns < c->fs->p.snapshot_refresh_ns;
+	if (young || (k && !c->health.ok))
 		answer_known(m, k);
 	else
 		mirror_ask(c, m->name, mirror_found, m);

@@ -151,6 +151,26 @@ static uint32_t clones_of(struct fs *fs, uint32_t uid)
 	return n;
 }
 
+/* Nobody may write in a SnapMirror destination, so the server's word about that
+ * says nothing of who may clone it. The modes came with the content: who may write
+ * in the root of the source may clone its copy, if the server lets him read here.
+ * uid 0 owns nothing by that: the server may squash it, and does not say. */
+static bool may_clone_mirror(struct req *r, const struct nfsio_call *c)
+{
+	const uint32_t look = NFSIO_ACCESS_READ | NFSIO_ACCESS_LOOKUP;
+	const struct caller *who = req_caller(r);
+	if ((c->res.access & look) != look || !c->res.has_attr)
+		return false;
+	if (req_is_admin(r))
+		return true;
+	uint32_t bit = 0002;
+	if (who->uid && who->uid == c->res.attr.uid)
+		bit = 0200;
+	else if (who->uid && caller_in_group(who, c->res.attr.gid))
+		bit = 0020;
+	return c->res.attr.mode & bit;
+}
+
 static void clone_permitted(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
@@ -162,7 +182,15 @@ static void clone_permitted(struct nfsio_call *c)
 		req_err(r, c->res.err);
 		return;
 	}
-	if (!(c->res.access & (NFSIO_ACCESS_MODIFY | NFSIO_ACCESS_EXTEND))) {
+	bool frozen = !(c->res.access & (NFSIO_ACCESS_MODIFY | NFSIO_ACCESS_EXTEND));
+	bool mirror = frozen && space_is_mirror(fs, vol);
+	if (mirror && !x->snap[0]) {
+		req_refuse(r, -EROFS, "%s is the destination of a SnapMirror relationship and read-only, so there is "
+			   "no clone of now; clone its newest snapshot: ln -s %s@latest %s",
+			   vol->name, vol->name, r->name);
+		return;
+	}
+	if (frozen && !(mirror && may_clone_mirror(r, c))) {
 		req_refuse(r, -EACCES, "to clone %s you must have write permission in its root", vol->name);
 		return;
 	}
@@ -192,7 +220,7 @@ static void clone_parent_bound(struct req *r, uint32_t vol_space)
 	r->step = r->verb_space = vol_space;
 	struct nfsio_call *c = req_call(r, NFSIO_ACCESS, NULL);
 	c->fh = r->fs->st.spaces[vol_space].root;
-	c->access = NFSIO_ACCESS_MODIFY | NFSIO_ACCESS_EXTEND;
+	c->access = NFSIO_ACCESS_READ | NFSIO_ACCESS_LOOKUP | NFSIO_ACCESS_MODIFY | NFSIO_ACCESS_EXTEND;
 	req_submit(r, clone_permitted);
 }
 

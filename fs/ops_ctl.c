@@ -131,6 +131,11 @@ static void create_permitted(struct nfsio_call *c)
 		req_err(r, c->res.err);
 		return;
 	}
+	if (!(c->res.access & (NFSIO_ACCESS_MODIFY | NFSIO_ACCESS_EXTEND)) && space_is_mirror(fs, vol)) {
+		req_refuse(r, -EROFS, "%s is the destination of a SnapMirror relationship and read-only: its "
+			   "snapshots are made in the source", vol->name);
+		return;
+	}
 	if (!(c->res.access & (NFSIO_ACCESS_MODIFY | NFSIO_ACCESS_EXTEND))) {
 		req_refuse(r, -EACCES, "to make a snapshot of %s you must have write permission in its root",
 			   vol->name);

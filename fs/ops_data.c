@@ -86,7 +86,11 @@ static void open_live(struct req *r, uint32_t granted)
 	struct node *n = r->node;
 	uint64_t nodeid = atomic_load(&n->nodeid), tid = (uint64_t)req_caller(r)->tid;
 	if (!may_open(r->fi.flags, granted)) {
-		req_refuse(r, -EACCES, "the server does not let you open this file so");
+		bool change = (r->fi.flags & O_ACCMODE) != O_RDONLY || (r->fi.flags & O_TRUNC);
+		if (change && space_is_mirror(fs, &fs->st.spaces[n->space]))
+			req_refuse(r, -EROFS, "a SnapMirror destination is read-only; clone it, or copy the file out");
+		else
+			req_refuse(r, -EACCES, "the server does not let you open this file so");
 		return;
 	}
 	bool second = memory_get(fs->stale, MEMORY_STALE, nodeid, tid, 0, STALE_RETRY_NS, true);

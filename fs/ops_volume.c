@@ -254,6 +254,15 @@ void clone_split(struct req *r, const struct space *s, const char *value)
 
 /* ---- SnapMirror --------------------------------------------------------------------- */
 
+bool space_is_mirror(struct fs *fs, const struct space *s)
+{
+	struct catalog *cat = catalog_get(fs->ctl);
+	const struct catalog_volume *v = catalog_by_uuid(cat, &s->volume);
+	bool yes = v && v->v.type == ONTAP_DP;
+	catalog_put(cat);
+	return yes;
+}
+
 void mirror_update(struct req *r, const struct space *s, const char *value)
 {
 	r->verb = 1 + FS_SNAPMIRROR_UPDATE;

@@ -75,7 +75,7 @@ static void put_time(struct buf *b, int64_t s)
 
 static const char *style_of(const struct ontap_volume *v)
 {
-	return v->style == ONTAP_FLEXGROUP ? "flexgroup" : "flexvol";
+	return v->is_flexcache ? "flexcache" : v->style == ONTAP_FLEXGROUP ? "flexgroup" : "flexvol";
 }
 
 static const char *type_of(const struct ontap_volume *v)
@@ -460,15 +460,6 @@ static void value_get(struct req *r, struct node *n, const struct value *v)
 /* Where an attribute can be set. */
 enum place { AT_ARMABLE, AT_SNAPSHOT, AT_CLONE, AT_VOLUME, AT_MIRROR };
 
-static bool is_mirror(struct fs *fs, const struct space *s)
-{
-	struct catalog *cat = catalog_get(fs->ctl);
-	const struct catalog_volume *v = catalog_by_uuid(cat, &s->volume);
-	bool yes = v && v->v.type == ONTAP_DP;
-	catalog_put(cat);
-	return yes;
-}
-
 static bool is_place(struct fs *fs, const struct node *n, enum place place)
 {
 	const struct space *s = n->space ? &fs->st.spaces[n->space] : NULL;
@@ -485,7 +476,7 @@ static bool is_place(struct fs *fs, const struct node *n, enum place place)
 	case AT_VOLUME:
 		return !snapshot;
 	case AT_MIRROR:
-		return !snapshot && is_mirror(fs, s);
+		return !snapshot && space_is_mirror(fs, s);
 	}
 	return false;
 }

@@ -381,10 +381,12 @@ static void catalog_fetched(const struct ontap_error *e, void *priv)
 		if (c->fetched.v[i]->v.split_percent >= 0) /* when it ends, the clone moves to the root */
 			c->catalog_due_ns = MIN_OF(c->catalog_due_ns, clock_now_ns() + SPLIT_LOOK_NS);
 	struct catalog *cat = catalog_make(&c->fetched, c->catalog_asked_ns);
-	if (cat)
+	if (cat) {
 		catalog_swap(c, cat);
-	else
+		mirrors_refresh(c);
+	} else {
 		log_warn("cannot refresh the list of volumes: out of memory, or more than %u of them", VOLUMES_MAX);
+	}
 }
 
 void catalog_ask(struct control *c, ontap_done_fn done, void *priv)

@@ -327,6 +327,30 @@ def rest_volume_delete(name, sim=None):
     rest_job("DELETE", "/storage/volumes/%s?force=true" % volume_uuid(name, sim), None, sim)
 
 
+def rest_mirror(name="copy", source="project1", policy="MirrorAllSnapshots", sim=None):
+    """Makes volume `name` the SnapMirror destination of `source`, mounted at /name, with its first
+    transfer done; returns the relationship's path in REST."""
+    rest_job("POST", "/storage/volumes", {"name": name, "svm": {"name": "svm1"}, "type": "dp", "size": 1 << 30,
+                                          "aggregates": [{"name": "aggr1"}]}, sim)
+    rest_job("POST", "/snapmirror/relationships", {
+        "source": {"path": "svm1:" + source}, "destination": {"path": "svm1:" + name}, "policy": {"name": policy}}, sim)
+    found = rest("GET", "/snapmirror/relationships?destination.path=svm1:" + name, sim=sim)[1]["records"]
+    path = "/snapmirror/relationships/" + found[0]["uuid"]
+    rest_job("PATCH", path, {"state": "snapmirrored"}, sim)
+    rest_job("PATCH", "/storage/volumes/" + volume_uuid(name, sim), {"nas": {"path": "/" + name}}, sim)
+    return path
+
+
+def rest_transfer(mirror, sim=None):
+    """Another transfer of what rest_mirror made, waited for."""
+    rest("POST", mirror + "/transfers", {}, sim)
+
+    def done():
+        state = rest("GET", mirror + "?fields=transfer", sim=sim)[1]["transfer"]["state"]
+        return state if state not in ("queued", "transferring") else None
+    eq(wait_for(done, "the transfer", 30), "success", "the transfer")
+
+
 def store(volume="project1", snapshot=None, sim=None):
     """Directory of a volume behind the server: what happens there, another client did."""
     which = volume if snapshot is None else "%s@%s" % (volume, snapshot)

@@ -154,7 +154,8 @@ static int take_base(struct transfer *t, struct fail *f)
 	char uuid[UUID_BUF];
 	bool taken = true;
 
-	/* Made again within a second, it gets the next second's name. */
+	/* Made again within a second, it gets the next second's name. The destination may
+	 * keep one that the source lost: the base of a clone. */
 	for (time_t now = (time_t)sim_now(); taken; now++) {
 		char stamp[32];
 		struct tm tm;
@@ -164,8 +165,8 @@ static int take_base(struct transfer *t, struct fail *f)
 		free(name);
 		name = sim_fmt("snapmirror.%s_%lld.%s", m->svm_uuid, (long long)(t->dst.fsid | 0x80000000LL), stamp);
 		model_lock(m);
-		taken = db_int(m->db, 0, "SELECT count(*) FROM snapshots WHERE volume_uuid=? AND name=?", "ss",
-		               t->src.uuid, name) != 0;
+		taken = db_int(m->db, 0, "SELECT count(*) FROM snapshots WHERE volume_uuid IN (?,?) AND name=?",
+		               "sss", t->src.uuid, t->dst.uuid, name) != 0;
 		model_unlock(m);
 	}
 	sim_uuid(uuid);
