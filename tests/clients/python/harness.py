@@ -4,10 +4,12 @@ import importlib.metadata
 import json
 import os
 import sys
+import time
 import traceback
 
 SIM = os.environ["SIM"]
 OPS = []
+SKIPPED = []
 
 
 def op(name):
@@ -15,6 +17,11 @@ def op(name):
         OPS.append((name, function))
         return function
     return mark
+
+
+def skip(name, reason):
+    """An operation of the client that cannot be shown here."""
+    SKIPPED.append((name, reason))
 
 
 def backend():
@@ -42,12 +49,15 @@ def raises(code, function, *args, **kwargs):
 def main(package, label):
     ok = 0
     for name, function in OPS:
+        begin = time.monotonic()
         try:
             function()
             ok += 1
-            print("ok   %s" % name, flush=True)
+            print("ok   %s (%.1f s)" % (name, time.monotonic() - begin), flush=True)
         except Exception:  # pylint: disable=broad-except
             text = traceback.format_exc(limit=-6)
             print("FAIL %s\n     %s" % (name, text.rstrip().replace("\n", "\n     ")), flush=True)
+    for name, reason in SKIPPED:
+        print("skip %s: %s" % (name, reason))
     print("%s %s: %d ok, %d failed" % (label, importlib.metadata.version(package), ok, len(OPS) - ok))
     sys.exit(ok != len(OPS))

@@ -214,18 +214,18 @@ static int take_end(struct req *r, const json_t *body, const char *end, struct v
 	const char *path = json_text(body, at_path), *colon = path ? strchr(path, ':') : NULL;
 
 	if (!path)
-		return fail_field(f, 400, E_FIELD_MISSING, at_path, "Field \"%s\" is required", at_path);
-	if (!colon || !colon[1])
-		return fail_field(f, 400, E_MIRROR_PATH, at_path,
-		                  "Path \"%.255s\" is not of the form \"svm:volume\".", path);
-	if ((size_t)(colon - path) != strlen(SIM_SVM) || strncmp(path, SIM_SVM, strlen(SIM_SVM)) != 0)
-		return fail_field(f, 400, E_MIRROR_PATH, at_path,
-		                  "The SVM of path \"%.255s\" is neither here nor a peer.", path);
-	if (volume_check_svm(r, body, at_svm, false, f) < 0)
-		return -1;
-	if (!volume_load(r->m->db, "name", colon + 1, false, ret))
-		return fail_field(f, 404, E_NO_ENTRY, at_path, "Volume \"%.203s\" was not found.", colon + 1);
-	return 0;
+		fail_field(f, 400, E_FIELD_MISSING, at_path, "Field \"%s\" is required", at_path);
+	else if (!colon || !colon[1])
+		fail_field(f, 400, E_MIRROR_PATH, at_path, "Path \"%.255s\" is not of the form \"svm:volume\".", path);
+	else if ((size_t)(colon - path) != strlen(SIM_SVM) || strncmp(path, SIM_SVM, strlen(SIM_SVM)) != 0)
+		fail_field(f, 400, E_MIRROR_PATH, at_path, "The SVM of path \"%.255s\" is neither here nor a peer.",
+		           path);
+	else if (volume_check_svm(r, body, at_svm, false, f) == 0) {
+		if (volume_load(r->m->db, "name", colon + 1, false, ret))
+			return 0;
+		fail_field(f, 404, E_NO_ENTRY, at_path, "Volume \"%.203s\" was not found.", colon + 1);
+	}
+	return -1;
 }
 
 /* The policy of the body as its name in args. */

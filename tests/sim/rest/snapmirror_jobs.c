@@ -118,17 +118,19 @@ static int check_ends(struct transfer *t, struct fail *f)
 	sqlite3 *db = t->m->db;
 
 	if (!mirror_load(db, t->mirror, &t->rel))
-		return fail_set(f, 404, E_NO_ENTRY, "The SnapMirror relationship was not found.");
-	if (!volume_load(db, "uuid", t->rel.source, false, &t->src) ||
-	    !volume_load(db, "uuid", t->rel.destination, false, &t->dst))
-		return fail_set(f, 400, E_MIRROR_FAILED, "A volume of the SnapMirror relationship is gone.");
-	if (strcmp(t->src.state, "online") != 0 || strcmp(t->dst.state, "online") != 0)
-		return fail_set(f, 400, E_MIRROR_FAILED, "A volume of the SnapMirror relationship is not online.");
-	if (strcmp(t->rel.state, "paused") == 0)
-		return fail_set(f, 400, E_MIRROR_FAILED, "The SnapMirror relationship is quiesced.");
-	if (strcmp(t->kind, "update") == 0 && strcmp(t->rel.state, "snapmirrored") != 0)
-		return fail_set(f, 400, E_MIRROR_FAILED, "The SnapMirror relationship is not initialized.");
-	return 0;
+		fail_set(f, 404, E_NO_ENTRY, "The SnapMirror relationship was not found.");
+	else if (!volume_load(db, "uuid", t->rel.source, false, &t->src) ||
+	         !volume_load(db, "uuid", t->rel.destination, false, &t->dst))
+		fail_set(f, 400, E_MIRROR_FAILED, "A volume of the SnapMirror relationship is gone.");
+	else if (strcmp(t->src.state, "online") != 0 || strcmp(t->dst.state, "online") != 0)
+		fail_set(f, 400, E_MIRROR_FAILED, "A volume of the SnapMirror relationship is not online.");
+	else if (strcmp(t->rel.state, "paused") == 0)
+		fail_set(f, 400, E_MIRROR_FAILED, "The SnapMirror relationship is quiesced.");
+	else if (strcmp(t->kind, "update") == 0 && strcmp(t->rel.state, "snapmirrored") != 0)
+		fail_set(f, 400, E_MIRROR_FAILED, "The SnapMirror relationship is not initialized.");
+	else
+		return 0;
+	return -1;
 }
 
 static int begin(struct transfer *t, struct fail *f)
@@ -137,8 +139,10 @@ static int begin(struct transfer *t, struct fail *f)
 
 	t->mirror = db_text(db, "SELECT relationship FROM snapmirror_transfers WHERE uuid=?", "s", t->uuid);
 	t->kind = db_text(db, "SELECT kind FROM snapmirror_transfers WHERE uuid=?", "s", t->uuid);
-	if (!t->mirror || !t->kind)
-		return fail_set(f, 404, E_NO_ENTRY, "The SnapMirror transfer was not found.");
+	if (!t->mirror || !t->kind) {
+		fail_set(f, 404, E_NO_ENTRY, "The SnapMirror transfer was not found.");
+		return -1;
+	}
 	if (check_ends(t, f) < 0)
 		return -1;
 	db_exec(db, "UPDATE snapmirror_transfers SET state='transferring' WHERE uuid=?", "s", t->uuid);
