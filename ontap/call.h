@@ -66,7 +66,7 @@ struct call {
 	call_reply_fn reply;
 	bool renewed; /* the login was read again for this request */
 	bool pending; /* a write is on its way, or its job runs */
-	bool told_pending; /* when the deadline passes then: -EINPROGRESS, do not repeat it */
+	bool told_pending; /* its writes must not be repeated: when the deadline passes then, -EINPROGRESS */
 	bool unsure; /* the last write failed, but may have been carried out */
 	struct ontap_error last; /* why the last try failed, for the deadline's sentence */
 

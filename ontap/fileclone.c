@@ -3,7 +3,8 @@
  * A range is counted in blocks; the last one may be cut by the end of the source.
  * Outcomes: a whole file that was asked for twice collides with itself, and its
  * name proves nothing about whose it is, so that is told as it is (-EEXIST). A
- * range is the same when done twice. */
+ * range out of a snapshot is the same when done twice; out of a live file it is
+ * not, once somebody wrote to that. */
 #include <errno.h>
 #include <string.h>
 
@@ -59,7 +60,7 @@ int file_clone_body(struct buf *b, const struct ontap_file_clone *f)
 struct file_call {
 	struct call c;
 	struct buf body;
-	bool range;
+	bool repeatable;
 };
 
 static struct file_call *of(struct call *c)
@@ -94,7 +95,7 @@ static void clone_start(struct call *c)
 {
 	if (!buf_ok(&of(c)->body))
 		call_fail(c, -ENAMETOOLONG, "cannot %s: the paths are too long", c->what);
-	else if (of(c)->range)
+	else if (of(c)->repeatable)
 		write_run(c, make_clone, cloned);
 	else
 		write_once(c, make_clone, cloned);
@@ -110,7 +111,7 @@ void ontap_file_clone(struct ontap *o, const struct ontap_file_clone *f, ontap_d
 	call_what(c, "clone the file \"%.150s\" to \"%.150s\"", f->source ? f->source : "",
 		  f->destination ? f->destination : "");
 	c->told_pending = true;
-	of(c)->range = f->length > 0;
+	of(c)->repeatable = f->length > 0 && f->source && strncmp(f->source, ".snapshot/", 10) == 0;
 	buf_init(&of(c)->body, 4 * FILE_PATH_MAX);
 	if (file_clone_body(&of(c)->body, f) < 0)
 		call_invalid(c);

@@ -14,8 +14,9 @@
  * it does not answer, then to the next.
  *
  * Sending twice. When a kept connection turns out dead, curl by itself sends a
- * request again, also a POST. Every verb above is therefore safe under its own
- * repetition, retry or no retry. */
+ * request again, also a POST. So most verbs above are safe under their own
+ * repetition, retry or no retry; those that are not say `once`, and get a
+ * connection that nothing was sent on before. */
 #include "ontap/http.h"
 
 #include <arpa/inet.h>
@@ -440,6 +441,7 @@ static CURLcode set_request(struct http *h, struct xfer *x, CURL *c, const char 
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)MIN_OF((int64_t)HTTP_CONNECT_MS, x->timeout_ms));
 	SET(CURLOPT_TIMEOUT_MS, (long)x->timeout_ms);
+	SET(CURLOPT_FRESH_CONNECT, (long)x->once);
 	SET(CURLOPT_ERRORBUFFER, x->curl_text);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, x);

@@ -25,6 +25,7 @@ struct xfer {
 	size_t body_len;
 	size_t max_reply; /* bytes; a longer reply is an error */
 	int64_t timeout_ms;
+	bool once; /* must never be carried out twice: goes on a connection of its own */
 	void (*done)(struct xfer *x);
 
 	/* ---- the outcome, valid in done and until the next start ---- */

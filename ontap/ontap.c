@@ -185,6 +185,7 @@ static void send_now(struct call *c)
 	c->x.body_len = c->body.len;
 	c->x.max_reply = c->max_reply;
 	c->x.timeout_ms = MIN_OF((int64_t)c->o->request_timeout_ms, left_ms);
+	c->x.once = c->told_pending && c->method != HTTP_GET;
 	c->x.done = on_exchange;
 	if (http_start(c->o->http, &c->x) < 0)
 		call_fail(c, -ENOMEM, "cannot %s: out of memory", c->what);

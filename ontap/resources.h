@@ -73,8 +73,9 @@ struct ontap_file_clone {
 	uint64_t source_start, destination_start, length;
 };
 /* POST /storage/file/clone, waits for the job. Never overwrites a file by a whole
- * one. A range may be sent again when a reply was lost: the same bytes from a
- * snapshot are the same twice, so use it only while nobody else writes there.
+ * one. A range out of a snapshot is sent again when a reply was lost, since its
+ * bytes are the same twice: use it only while nobody else writes there. What has
+ * a live source is sent once.
  * -EINPROGRESS: still not known, it may be carried out later. -EEXIST, -ENOENT
  * (source, or destination of a range), -EINVAL (paths, range), -ENOSPC,
  * -EOPNOTSUPP (licence, FlexGroup, SnapLock: copy instead), -EBUSY (as many

@@ -244,6 +244,13 @@ static void test_file_clone(void **state)
 		ontap_file_clone(o, &range, on_done, NULL);
 		ENDS(0);
 	}
+	{ /* not the same, where the source may have changed meanwhile */
+		struct ontap_file_clone live = range;
+		live.source = "s/a b";
+		BEGIN("s", {POST, "/file/clone", 0, NULL, LOST});
+		ontap_file_clone(o, &live, on_done, NULL);
+		ENDS(-EINPROGRESS);
+	}
 	{ /* not the same: who made it is not known */
 		BEGIN("s", {POST, "/file/clone", 0, NULL, LOST});
 		ontap_file_clone(o, &f, on_done, NULL);

@@ -23,20 +23,21 @@
 static char sim_dir[256], sim_prog[PATH_MAX];
 static struct ontap *o;
 
-static int sim(const char *verb)
+static int run_sim(char *const argv[])
 {
 	pid_t pid = fork();
 	int status = -1;
 	if (pid == 0) {
 		if (!freopen("/dev/null", "w", stdout))
 			_exit(127);
-		execl(sim_prog, sim_prog, verb, sim_dir, (char *)NULL);
+		execv(sim_prog, argv);
 		_exit(127);
 	}
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return status;
 }
+#define SIM(verb, ...) run_sim((char *[]){sim_prog, verb, sim_dir, ##__VA_ARGS__, NULL})
 
 /* ---- one call ------------------------------------------------------------- */
 
@@ -238,6 +239,50 @@ static void test_rights(void **state)
 	FAILS(ontap_licence_get(o, "flexclone", on_licence, NULL), -EACCES); /* not for an SVM's account */
 }
 
+/* ---- replies that are lost ------------------------------------------------------ */
+
+#define REQUEST_MS 1000
+
+static int times(const char *file, const char *words)
+{
+	static char said[1 << 20];
+	FILE *f = fopen(file, "r");
+	assert_non_null(f);
+	said[fread(said, 1, sizeof(said) - 1, f)] = '\0';
+	fclose(f);
+	int n = 0;
+	for (const char *p = said; (p = strstr(p, words)); p++)
+		n++;
+	return n;
+}
+
+/* What must not be done twice is on the wire once, also where the connection had
+ * been used before: curl repeats requests there by itself, and tells less. */
+static void test_lost_replies(void **state)
+{
+	(void)state;
+	char file[300];
+	struct ontap_volume v = make("lost");
+	struct uuid s = take(&v.uuid, "s");
+	struct ontap_file_clone f = {.volume = v.uuid, .source = "a", .destination = "b"};
+	snprintf(file, sizeof(file), "%s.record", sim_dir);
+	assert_int_equal(SIM("ctl", "record", file), 0);
+	assert_int_equal(SIM("ctl", "fault", "rest", "PATCH", "lost", "1"), 0);
+	FAILS(ontap_volume_restore(o, &v.uuid, &s, on_done, NULL), -EINPROGRESS);
+	assert_int_equal(times(file, "restore_to"), 1);
+	assert_int_equal(SIM("ctl", "fault", "rest", "POST", "lost", "1"), 0);
+	FAILS(ontap_file_clone(o, &f, on_done, NULL), -EINPROGRESS);
+	assert_int_equal(times(file, "file/clone"), 1);
+
+	OK(ontap_volume_get(o, &v.uuid, on_volumes, NULL));
+	assert_int_equal(SIM("ctl", "fault", "rest", "PATCH", "delay", "30000", "1"), 0);
+	FAILS(ontap_volume_restore(o, &v.uuid, &s, on_done, NULL), -EINPROGRESS);
+	assert_int_equal(times(file, "restore_to"), 1);
+	assert_int_equal(SIM("ctl", "record", "off"), 0);
+	assert_int_equal(SIM("ctl", "fault", "clear"), 0);
+	unlink(file);
+}
+
 /* ---- the server ----------------------------------------------------------------- */
 
 static int connect_to_sim(void **state)
@@ -247,11 +292,12 @@ static int connect_to_sim(void **state)
 	struct ontap_error e = {0};
 	(void)state;
 	snprintf(file, sizeof(file), "%s/backend.json", sim_dir);
-	if (sim("up") != 0 || config_load(file, &c, err) != 0)
+	if (SIM("up") != 0 || config_load(file, &c, err) != 0)
 		fail_msg("the simulator does not start: %s", err);
 	struct ontap_params p = {.management_lifs = (const char *const *)c.management_lifs,
 				 .port = (uint16_t)c.rest_port, .svm = c.svm, .ca_pem = c.ca_pem,
-				 .login = {.username = c.username, .password = c.password}};
+				 .login = {.username = c.username, .password = c.password},
+				 .request_timeout_ms = REQUEST_MS};
 	o = ontap_new(&p, &e);
 	config_free(&c);
 	if (!o)
@@ -264,7 +310,7 @@ static int take_sim_down(void **state)
 {
 	(void)state;
 	ontap_free(o);
-	sim("destroy");
+	SIM("destroy");
 	rmdir(sim_dir);
 	return 0;
 }
@@ -277,6 +323,7 @@ int main(void)
 		cmocka_unit_test(test_clones_and_split),
 		cmocka_unit_test(test_jobs),
 		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_lost_replies),
 	};
 	ssize_t n = readlink("/proc/self/exe", sim_prog, sizeof(sim_prog) - 16);
 	if (n <= 0 || geteuid() != 0) {
