@@ -93,8 +93,10 @@ static void on_init(void *userdata, struct fuse_conn_info *conn)
 	conn->max_background = fs->p.max_background;
 	conn->congestion_threshold = fs->p.max_background * 3 / 4;
 	conn->max_readahead = fs->p.read_ahead_kb * 1024;
-	conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
-				  FUSE_CAP_WRITEBACK_CACHE);
+	/* After an asynchronous O_DIRECT write the kernel does not drop the pages
+	 * that were read meanwhile: buffered reads would show the old bytes. */
+	conn->want &= ~(unsigned)(FUSE_CAP_ASYNC_DIO | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
+				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_WRITEBACK_CACHE);
 	conn->time_gran = 1;
 }
 

@@ -48,6 +48,7 @@
 #define STABLE_NS   (10 * NSEC)
 /* What a daemon gets to exit after it was told to, or said that it will. */
 #define STOP_NS     (15 * NSEC)
+#define END_MS      5000 /* a holder whose mount has gone ends within that */
 #define CLIENTS_MAX 32
 #define NOFILE_WANT 65536
 
@@ -527,6 +528,21 @@ static void on_timer(void)
 
 /* ---- the control socket ------------------------------------------------ */
 
+/* Whether a holder answers at the socket. One whose mount has just gone, to
+ * umount(8) for instance, is about to end: with `patience_ms` that is waited for. */
+static bool holder_answers(const struct sockaddr_un *sa, int patience_ms)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	bool answers = fd >= 0 && connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) == 0;
+	if (answers && patience_ms) {
+		/* It says nothing unasked: what comes is its end. */
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		answers = poll(&p, 1, patience_ms) <= 0;
+	}
+	close_fd(&fd);
+	return answers;
+}
+
 /* Binds the socket; a dead holder's leftover is replaced, a living one's not.
  * Holders that start at the same time queue on the directory's lock. */
 static bool open_socket(void)
@@ -541,12 +557,13 @@ static bool open_socket(void)
 		set_reason("cannot make %s: %s", dir, strerror(errno));
 		return false;
 	}
+	/* Without the lock, which mounts at other places need, too. */
+	holder_answers(&sa, END_MS);
 	int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd >= 0)
 		flock(dirfd, LOCK_EX);
 	bool ok = false;
-	int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (probe >= 0 && connect(probe, (struct sockaddr *)&sa, sizeof(sa)) == 0) {
+	if (holder_answers(&sa, 0)) {
 		set_reason("another ontapfs serves this directory or is starting to");
 		goto done;
 	}
@@ -561,7 +578,6 @@ static bool open_socket(void)
 	else
 		set_reason("cannot make the socket %s: %s", sa.sun_path, strerror(errno));
 done:
-	close_fd(&probe);
 	close_fd(&dirfd);
 	return ok;
 }
