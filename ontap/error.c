@@ -231,6 +231,7 @@ static const struct {
 	{"not supported", EOPNOTSUPP},
 	{"snapmirror relationship", EBUSY},
 	{"already exists", EEXIST},
+	{"file exists", EEXIST},
 	{"split load", EBUSY}, /* as many file clones as a node takes */
 	{"no space", ENOSPC},
 	{"not enough space", ENOSPC},

@@ -9,6 +9,7 @@
 #include "ontap/parse.h"
 
 #define WAIT_MS        1000
+#define START_LOOKS    6
 #define SPLIT_FIELDS   "?fields=clone.is_flexclone,clone.split_initiated,clone.split_complete_percent"
 #define ESTIMATE_FIELD ",clone.split_estimate"
 
@@ -170,11 +171,36 @@ static void start_looked(struct call *c, struct json_object *root, const struct 
 		call_end(c, &of(c)->refused);
 }
 
+/* The job was accepted. It may wait in a queue before the volume says that it is
+ * being split; who asks next shall not be told that there is none. */
+static void start_look(struct call *c);
+
+static void start_shown(struct call *c, struct json_object *root, const struct ontap_error *e)
+{
+	struct ontap_split s = {.is_clone = true};
+	char why[160];
+	struct json_object *rec = e ? NULL : page_instance(root);
+	bool waits = rec && split_parse(rec, &s, why) == 0 && s.is_clone && !s.under_way;
+	if (waits && ++c->write.rounds <= START_LOOKS)
+		call_after(c, call_backoff_ms(c->write.rounds), start_look);
+	else
+		call_end(c, NULL);
+}
+
+static void start_look(struct call *c)
+{
+	request_volume(c, HTTP_GET, &read_of(c)->uuid, SPLIT_FIELDS);
+	call_send(c, start_shown);
+}
+
 static void started(struct call *c, struct json_object *root, const struct ontap_error *e)
 {
 	struct split_call *sc = of(c);
 	(void)root; /* the job takes as long as the split */
-	if (!e || e->err == -ENOENT || e->err == -EACCES) {
+	if (!e) {
+		c->write.rounds = 0;
+		start_look(c);
+	} else if (e->err == -ENOENT || e->err == -EACCES) {
 		call_end(c, e);
 	} else if (c->unsure && ++c->write.rounds <= CALL_ROUNDS) {
 		sc->lost = true;

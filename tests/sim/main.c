@@ -20,7 +20,7 @@ static const char usage_text[] =
         "                                       folder of a volume or snapshot in the store\n"
         "       ontapsim ctl DIR WORDS...       one command, any of\n"
         "           fault rest [METHOD] delay MS|status CODE|reset|lost|garbage|truncate [COUNT]\n"
-        "           fault clear | job delay MS | job stuck [COUNT] | job fail CODE [COUNT]\n"
+        "           fault clear | split MS | job delay MS | job stuck [COUNT] | job fail CODE [COUNT]\n"
         "           job release | account lock|unlock NAME | license add|remove NAME\n"
         "           volume full|room NAME\n"
         "           cert renew | record FILE|off\n"

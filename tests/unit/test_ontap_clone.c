@@ -665,8 +665,11 @@ static void test_split(void **state)
 {
 	(void)state;
 	static const struct row t[] = {
-		/* not waited for */
-		{{SPLIT(202, JOB, REPLY, "{\"clone\":{\"split_initiated\":true}}")}, 0},
+		/* waited for until the volume shows it, not for its end */
+		{{SPLIT(202, JOB, REPLY, "{\"clone\":{\"split_initiated\":true}}"),
+		  {GET, "?fields=clone.is_flexclone", 200, CLONE_IS(true, false)},
+		  {GET, "?fields=clone.is_flexclone", 200, CLONE_IS(true, true)}}, 0},
+		{{SPLIT(202, JOB), {GET, "/volumes/", 403, ERROR(6)}}, 0},
 		{{SPLIT(404, ERROR(4))}, -ENOENT},
 		/* refused since it is under way */
 		{{SPLIT(400, ERROR(918248)), {GET, "?fields=clone.is_flexclone", 200, CLONE_IS(true, true)}}, 0},
@@ -676,7 +679,7 @@ static void test_split(void **state)
 		{{SPLIT(409, ERROR(8)), {GET, "/volumes/", 200, CLONE_IS(true, false)}}, -EBUSY},
 		/* a lost one did it, and is over already */
 		{{SPLIT(0, NULL, LOST), SPLIT(400, ERROR(918248)), {GET, "/volumes/", 200, CLONE_IS(false, false)}}, 0},
-		{{SPLIT(0, NULL, LOST), SPLIT(202, JOB)}, 0},
+		{{SPLIT(0, NULL, LOST), SPLIT(202, JOB), {GET, "/volumes/", 200, CLONE_IS(true, true)}}, 0},
 	};
 	run(t, ARRAY_LEN(t), split);
 }

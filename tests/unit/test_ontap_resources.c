@@ -263,6 +263,7 @@ static void test_file_clone(void **state)
 		{FAILURE(917864), -ENOENT},
 		{FAILURE(917898), -EINVAL},
 		{FAILURE_SAYING(13565952, "destination already exists"), -EEXIST},
+		{FAILURE_SAYING(13565952, "Failed to start the file clone operation: File exists"), -EEXIST},
 		{FAILURE_SAYING(13565952, "the node has reached its maximum split load"), -EBUSY},
 		{FAILURE_SAYING(13565952, "FlexClone is not licensed"), -EOPNOTSUPP},
 		{FAILURE(13565952), -EIO},

@@ -48,6 +48,9 @@ static struct ontap_volume volume[16];
 static struct ontap_snapshot snapshot[16];
 static struct ontap_split split;
 static struct ontap_job job[64];
+static struct ontap_mirror mirror[4];
+static struct ontap_flexcache cache[4];
+static struct ontap_qtree qtree[4];
 static struct ontap_volume_details details;
 static char text[256];
 
@@ -81,6 +84,9 @@ static void on_done(const struct ontap_error *e, void *priv)
 LISTENER(on_volumes, ontap_volume, volume)
 LISTENER(on_snapshots, ontap_snapshot, snapshot)
 LISTENER(on_jobs, ontap_job, job)
+LISTENER(on_mirrors, ontap_mirror, mirror)
+LISTENER(on_caches, ontap_flexcache, cache)
+LISTENER(on_qtrees, ontap_qtree, qtree)
 ONE_LISTENER(on_split, ontap_split, split)
 ONE_LISTENER(on_details, ontap_volume_details, details)
 
@@ -227,6 +233,147 @@ static void test_jobs(void **state)
 	assert_int_equal(count, 0);
 }
 
+static void shell(const char *cmd)
+{
+	pid_t pid = fork();
+	int status = -1;
+	if (pid == 0) {
+		execl("/bin/sh", "sh", "-ec", cmd, (char *)NULL);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status != 0)
+		fail_msg("%s: status %#x", cmd, (unsigned)status);
+}
+
+/* A request that the client has no call for: what an administrator does. */
+static void admin(const char *method, const char *path, const char *body)
+{
+	char cmd[1024];
+	snprintf(cmd, sizeof(cmd),
+		 "curl -sSfk -o /dev/null -X %s -d '%s' -H 'Content-Type: application/json' "
+		 "-u \"vsadmin:$(jq -r .password %s/backend.json)\" "
+		 "\"https://127.0.0.1:$(jq .ontapfs.restPort %s/backend.json)/api%s?return_timeout=20\"",
+		 method, body, sim_dir, sim_dir, path);
+	shell(cmd);
+}
+
+/* Waits until the last transfer of the relationship has ended. */
+static void transferred(const char *destination)
+{
+	for (int i = 0; i < 200; i++) {
+		OK(ontap_mirror_list(o, destination, on_mirrors, NULL));
+		assert_int_equal(count, 1);
+		if (strcmp(mirror[0].transfer_state, "success") == 0)
+			return;
+		ontap_poll(o, 50, -1);
+	}
+	fail_msg("the transfer is %s: %s", mirror[0].transfer_state, mirror[0].unhealthy);
+}
+
+static void test_mirror(void **state)
+{
+	(void)state;
+	struct ontap_volume v = make("source");
+	take(&v.uuid, "kept");
+	admin("POST", "/storage/volumes", "{\"name\":\"copy\",\"svm\":{\"name\":\"svm1\"},\"type\":\"dp\","
+	      "\"size\":104857600,\"aggregates\":[{\"name\":\"aggr1\"}]}");
+	assert_int_equal(find("copy").type, ONTAP_DP);
+	OK(ontap_mirror_list(o, "svm1:copy", on_mirrors, NULL));
+	assert_int_equal(count, 0);
+	FAILS(ontap_mirror_create(o, "svm1:none", "svm1:copy", NULL, on_mirrors, NULL), -ENOENT);
+	FAILS(ontap_mirror_create(o, "source", "svm1:copy", NULL, on_mirrors, NULL), -EINVAL);
+	OK(ontap_mirror_create(o, "svm1:source", "svm1:copy", "MirrorAllSnapshots", on_mirrors, NULL));
+	assert_int_equal(count, 1);
+	assert_string_equal(mirror[0].state, "uninitialized");
+	assert_string_equal(mirror[0].policy, "MirrorAllSnapshots");
+	assert_int_equal(mirror[0].lag_s, -1);
+	struct uuid id = mirror[0].uuid;
+	OK(ontap_mirror_create(o, "svm1:source", "svm1:copy", NULL, on_mirrors, NULL)); /* the same again */
+	assert_true(uuid_eq(&mirror[0].uuid, &id));
+	struct ontap_volume other = make("other_source");
+	(void)other;
+	FAILS(ontap_mirror_create(o, "svm1:other_source", "svm1:copy", NULL, on_mirrors, NULL), -EEXIST);
+
+	OK(ontap_mirror_set_state(o, &id, "snapmirrored", on_done, NULL));
+	transferred("svm1:copy");
+	assert_string_equal(mirror[0].state, "snapmirrored");
+	assert_true(mirror[0].healthy && mirror[0].lag_s >= 0 && *mirror[0].exported_snapshot);
+	struct uuid first = mirror[0].transfer, copy = find("copy").uuid;
+	OK(ontap_snapshot_list(o, &copy, on_snapshots, NULL));
+	assert_int_equal(count, 2); /* kept, and the transfer's own */
+	FAILS(ontap_snapshot_create(o, &copy, "mine", "id-9", "id-9", on_snapshots, NULL), -EROFS);
+	OK(ontap_mirror_update(o, &id, on_done, NULL));
+	transferred("svm1:copy");
+	assert_false(uuid_eq(&mirror[0].transfer, &first));
+
+	OK(ontap_mirror_of_source(o, "svm1:source", on_mirrors, NULL));
+	assert_int_equal(count, 1);
+	assert_string_equal(mirror[0].destination, "svm1:copy");
+	OK(ontap_mirror_set_state(o, &id, "paused", on_done, NULL));
+	assert_true((ontap_mirror_update(o, &id, on_done, NULL), ends()) != 0);
+	OK(ontap_mirror_set_state(o, &id, "broken_off", on_done, NULL));
+	assert_int_equal(find("copy").type, ONTAP_RW);
+	FAILS(ontap_mirror_set_state(o, &id, "sideways", on_done, NULL), -EINVAL);
+	OK(ontap_mirror_delete(o, &id, on_done, NULL));
+	OK(ontap_mirror_delete(o, &id, on_done, NULL));
+	OK(ontap_mirror_list(o, NULL, on_mirrors, NULL));
+	assert_int_equal(count, 0);
+}
+
+static void test_flexcache(void **state)
+{
+	(void)state;
+	struct ontap_volume v = make("origin");
+	(void)v;
+	struct ontap_flexcache_new f = {.name = "cached", .origin_volume = "origin", .junction = "/cached"};
+	OK(ontap_flexcache_create(o, &f, on_caches, NULL));
+	assert_int_equal(count, 1);
+	assert_string_equal(cache[0].origins[0].volume, "origin");
+	assert_string_equal(cache[0].junction, "/cached");
+	struct uuid id = cache[0].uuid;
+	assert_true(find("cached").is_flexcache);
+	OK(ontap_flexcache_create(o, &f, on_caches, NULL)); /* the same again */
+	assert_true(uuid_eq(&cache[0].uuid, &id));
+	struct ontap_flexcache_new g = {.name = "cached2", .origin_volume = "nowhere"};
+	FAILS(ontap_flexcache_create(o, &g, on_caches, NULL), -ENOENT);
+	OK(ontap_flexcache_delete(o, &id, on_done, NULL));
+	OK(ontap_flexcache_delete(o, &id, on_done, NULL));
+	OK(ontap_flexcache_list(o, on_caches, NULL));
+	assert_int_equal(count, 0);
+}
+
+static void test_qtrees_and_file_clones(void **state)
+{
+	(void)state;
+	struct ontap_volume v = make("parted");
+	OK(ontap_qtree_list(o, &v.uuid, on_qtrees, NULL));
+	assert_int_equal(count, 0);
+	admin("POST", "/storage/qtrees", "{\"name\":\"q1\",\"svm\":{\"name\":\"svm1\"},"
+	      "\"volume\":{\"name\":\"parted\"},\"security_style\":\"unix\"}");
+	OK(ontap_qtree_list(o, &v.uuid, on_qtrees, NULL));
+	assert_int_equal(count, 1);
+	assert_string_equal(qtree[0].name, "q1");
+	assert_string_equal(qtree[0].path, "/parted/q1");
+	assert_string_equal(qtree[0].security_style, "unix");
+	assert_true(qtree[0].id > 0);
+
+	char cmd[600];
+	snprintf(cmd, sizeof(cmd), "cd \"$(%.200s path %s parted)\"; head -c 1048576 /dev/urandom >big", sim_prog,
+		 sim_dir);
+	shell(cmd);
+	struct ontap_file_clone f = {.volume = v.uuid, .source = "big", .destination = "q1/copy"};
+	OK(ontap_file_clone(o, &f, on_done, NULL));
+	snprintf(cmd, sizeof(cmd), "cd \"$(%.200s path %s parted)\"; cmp big q1/copy", sim_prog, sim_dir);
+	shell(cmd);
+	FAILS(ontap_file_clone(o, &f, on_done, NULL), -EEXIST);
+	f.source = "none";
+	f.destination = "copy2";
+	FAILS(ontap_file_clone(o, &f, on_done, NULL), -ENOENT);
+	OK(ontap_file_clone_splits(o, &v.uuid, on_split, NULL));
+}
+
 static void test_rights(void **state)
 {
 	(void)state;
@@ -322,6 +469,9 @@ int main(void)
 		cmocka_unit_test(test_restore_loses_what_is_newer),
 		cmocka_unit_test(test_clones_and_split),
 		cmocka_unit_test(test_jobs),
+		cmocka_unit_test(test_mirror),
+		cmocka_unit_test(test_flexcache),
+		cmocka_unit_test(test_qtrees_and_file_clones),
 		cmocka_unit_test(test_rights),
 		cmocka_unit_test(test_lost_replies),
 	};

@@ -278,6 +278,14 @@ static const char *command(char *line)
 		return server_renew_cert(fault.model) < 0 ? "error: the certificate cannot be renewed" : "ok";
 	if (n && !strcmp(w[0], "job"))
 		return job_command(w + 1);
+	if (n == 2 && !strcmp(w[0], "split")) {
+		int64_t v;
+
+		if (!sim_parse_int(w[1], 0, 600000, &v))
+			return "error: a split must take 0 to 600000 milliseconds";
+		atomic_store(&fault.model->split_ms, v);
+		return "ok";
+	}
 	if (n && !strcmp(w[0], "account"))
 		return account_command(w + 1);
 	if (n && !strcmp(w[0], "volume"))

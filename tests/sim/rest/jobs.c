@@ -13,6 +13,9 @@ struct job {
 	struct job *next;
 	char uuid[UUID_BUF];
 	int64_t due_ms;    /* monotonic: when it may run */
+	int64_t begin_ms;  /* when it was asked for */
+	int64_t takes_ms;  /* from then to its change */
+	char split[UUID_BUF]; /* the clone that it splits, else "" */
 	int64_t fail_code; /* a fault: fail with this instead of running; 0 = run */
 	job_fn fn;
 	json_t *args;
@@ -231,6 +234,7 @@ int jobs_submit(struct model *m, const char *description, job_fn fn, json_t *arg
                 char uuid[UUID_BUF], struct fail *f)
 {
 	struct job *j = calloc(1, sizeof(*j));
+	int64_t takes = json_num(args, "takes_ms", 0);
 	bool held;
 
 	sim_uuid(uuid);
@@ -242,13 +246,17 @@ int jobs_submit(struct model *m, const char *description, job_fn fn, json_t *arg
 	if (!j || db_exec(m->db,
 	                  "INSERT INTO jobs(uuid,description,state,code,start_time)"
 	                  " VALUES(?,?,?,0,?)",
-	                  "sssi", uuid, description, held ? "running" : "queued", sim_now()) < 0) {
+	                  "sssi", uuid, description, held || takes ? "running" : "queued", sim_now()) < 0) {
 		free(j);
 		json_decref(args);
 		return fail_internal(f, "queue a job", EIO);
 	}
 	memcpy(j->uuid, uuid, UUID_BUF);
-	j->due_ms = held ? NEVER : sim_mono_ms() + atomic_load(&m->job_delay_ms);
+	j->begin_ms = sim_mono_ms();
+	j->takes_ms = takes + atomic_load(&m->job_delay_ms);
+	j->due_ms = held ? NEVER : j->begin_ms + j->takes_ms;
+	if (json_flag(args, "split", false))
+		snprintf(j->split, sizeof(j->split), "%s", json_text(args, "uuid"));
 	j->fn = fn;
 	/* A copy of its own: the caller's values may be shared with its reply, and
 	 * from here on the worker alone touches these. */
@@ -268,6 +276,18 @@ static struct job *find_job(const char *uuid)
 	while (j && strcmp(j->uuid, uuid) != 0)
 		j = j->next;
 	return j;
+}
+
+int jobs_split_percent(const char *volume)
+{
+	int64_t percent = -1;
+
+	pthread_mutex_lock(&jobs.lock);
+	for (struct job *j = jobs.head; j && percent < 0; j = j->next)
+		if (!j->done && strcmp(j->split, volume) == 0)
+			percent = 100 * (sim_mono_ms() - j->begin_ms) / (j->takes_ms + 1);
+	pthread_mutex_unlock(&jobs.lock);
+	return percent > 99 ? 99 : (int)percent; /* at 100 it is no clone any more */
 }
 
 bool jobs_wait(struct model *m, const char *uuid, int64_t timeout_ms, bool *ret_ok, struct fail *f)

@@ -30,6 +30,11 @@ void jobs_free(void);
 int jobs_submit(struct model *m, const char *description, job_fn fn, json_t *args,
                 char uuid[UUID_BUF], struct fail *f);
 
+/* Percent of the split of this clone that are done, by time: "uuid" and "split" of the
+ * args say what a job splits, "takes_ms" how long it is at work before the change.
+ * -1 when none is under way. */
+int jobs_split_percent(const char *volume);
+
 /* Waits until the job has ended or the time is over; model unlocked.  True when
  * it has ended; then *ret_ok says how, and f holds the failure. */
 bool jobs_wait(struct model *m, const char *uuid, int64_t timeout_ms, bool *ret_ok, struct fail *f);

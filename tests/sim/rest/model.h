@@ -21,6 +21,7 @@ struct model {
 	char *version; /* "9.15.1" */
 	int64_t rest_port;
 	atomic_llong job_delay_ms;
+	atomic_llong split_ms; /* how long the split of a clone takes */
 	int64_t synthetic_volumes, synthetic_snapshots; /* how many by rule, see synthetic.h */
 };
 

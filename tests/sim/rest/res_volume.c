@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tests/sim/rest/jobs.h"
 #include "tests/sim/rest/resources.h"
 #include "tests/sim/rest/synthetic.h"
 #include "tests/sim/rest/volume.h"
@@ -139,6 +140,7 @@ static void put_clone(struct model *m, json_t *rec, const struct volume *v)
 {
 	AUTO_FREE char *parent = NULL;
 	AUTO_FREE char *snapshot = NULL;
+	int percent = v->clone_volume ? jobs_split_percent(v->uuid) : -1;
 
 	json_put(rec, "clone.is_flexclone", json_boolean(v->clone_volume));
 	if (!v->clone_volume)
@@ -148,8 +150,8 @@ static void put_clone(struct model *m, json_t *rec, const struct volume *v)
 	json_put(rec, "clone.parent_volume", make_ref(parent, v->clone_volume, NULL));
 	json_put(rec, "clone.parent_snapshot", make_ref(snapshot, v->clone_snapshot, NULL));
 	json_put(rec, "clone.parent_svm", make_svm_ref(m));
-	json_put(rec, "clone.split_initiated", json_false());
-	json_put(rec, "clone.split_complete_percent", json_integer(0));
+	json_put(rec, "clone.split_initiated", json_boolean(percent >= 0));
+	json_put(rec, "clone.split_complete_percent", json_integer(percent < 0 ? 0 : percent));
 }
 
 static json_t *aggregate_list(struct model *m, const char *names)

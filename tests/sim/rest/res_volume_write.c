@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "tests/sim/rest/jobs.h"
 #include "tests/sim/rest/resources.h"
 #include "tests/sim/rest/volume.h"
 #include "tests/sim/seed.h"
@@ -389,7 +390,7 @@ static int patch_restore(struct req *r, const json_t *rec, json_t *body, struct 
 	return 0;
 }
 
-static int patch_split(const json_t *rec, json_t *body, struct outcome *out, struct fail *f)
+static int patch_split(struct req *r, const json_t *rec, json_t *body, struct outcome *out, struct fail *f)
 {
 	json_t *clone = json_object_get(body, "clone");
 
@@ -397,8 +398,12 @@ static int patch_split(const json_t *rec, json_t *body, struct outcome *out, str
 	    !json_flag(body, "clone.split_initiated", false))
 		return fail_field(f, 400, E_CLONE_SPLIT, "clone.split_initiated",
 		                  "A clone split can only be started, and only by itself.");
+	if (jobs_split_percent(json_text(rec, "uuid")) >= 0)
+		return fail_set(f, 409, E_CLONE_SPLIT, "Volume \"%s\" is being split already.",
+		                json_text(rec, "name"));
 	out->fn = job_volume_modify;
-	out->args = json_pack("{s:s, s:b}", "uuid", json_text(rec, "uuid"), "split", 1);
+	out->args = json_pack("{s:s, s:b, s:I}", "uuid", json_text(rec, "uuid"), "split", 1, "takes_ms",
+	                      (json_int_t)atomic_load(&r->m->split_ms));
 	return 0;
 }
 
@@ -413,7 +418,7 @@ int volume_patch(struct req *r, json_t *rec, json_t *body, struct outcome *out, 
 	    request_param(r, "restore_to.snapshot.uuid") || request_param(r, "restore_to.path"))
 		return patch_restore(r, rec, body, out, f);
 	if (json_at(body, "clone.split_initiated"))
-		return patch_split(rec, body, out, f);
+		return patch_split(r, rec, body, out, f);
 	if (name && volume_check_name(name, group, f) < 0)
 		return -1;
 	out->args = json_pack("{s:s}", "uuid", json_text(rec, "uuid"));

@@ -326,6 +326,7 @@ static const char *load_model(struct model *m, const char *dir)
 	m->version = db_setting(m->db, "version");
 	m->rest_port = db_setting_int(m->db, "rest_port", 0);
 	atomic_init(&m->job_delay_ms, db_setting_int(m->db, "job_delay_ms", 0));
+	atomic_init(&m->split_ms, 0);
 	m->synthetic_volumes = db_setting_int(m->db, "synthetic_volumes", 0);
 	m->synthetic_snapshots = db_setting_int(m->db, "synthetic_snapshots", 0);
 	if (!m->version || !m->rest_port || load_text(m->db, "svm_uuid", m->svm_uuid) < 0 ||
