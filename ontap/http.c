@@ -674,8 +674,10 @@ static void transport_error(struct http *h, struct xfer *x, CURLcode code)
 		return;
 	}
 	x->retryable = true;
-	error_set(&x->e, -EHOSTUNREACH, 0, 0, "ONTAP at %s closed the connection without an answer",
-		  h->host[x->host].name);
+	/* The alert that tells of a refused certificate may be lost with the connection. */
+	error_set(&x->e, -EHOSTUNREACH, 0, 0, "ONTAP at %s closed the connection without an answer%s",
+		  h->host[x->host].name,
+		  x->login && x->login->cert ? "; perhaps it refuses the client certificate" : "");
 }
 
 /* Those that failed together move on by one host, not by one each. */

@@ -18,7 +18,9 @@ with t.own_sim() as sim, front.Front(sim, client_ca=cert) as f:
     wrong = f.config("wrong", username=None, password=None, clientCertificate=other_cert, clientPrivateKey=other_key)
     g = t.Gateway(wrong, t.WORK + "/mnt2")
     t.ok(g.try_up() != 0, "a stranger's certificate does not mount")
-    t.ok("refused the TLS connection" in g.said or "no TLS connection" in g.said, "its reason: " + g.said)
+    # Where the server's alert is lost with the connection, that is all there is to tell.
+    t.ok(any(s in g.said for s in ("refused the TLS connection", "no TLS connection", "refuses the client certificate")),
+         "its reason: " + g.said)
 
     mixed = f.config("mixed", username=None, password=None, clientCertificate=cert, clientPrivateKey=other_key)
     g = t.Gateway(mixed, t.WORK + "/mnt3")
