@@ -18,11 +18,19 @@
 
 /* ---- verbs ------------------------------------------------------------------------------ */
 
+/* Has the volume of such a verb another list of snapshots afterwards? A clone locks
+ * its base, or makes one. */
+static bool changes_list(enum ctl_op op)
+{
+	return op == CTL_SNAPSHOT_CREATE || op == CTL_SNAPSHOT_DELETE || op == CTL_SNAPSHOT_RENAME ||
+	       op == CTL_SNAPSHOT_SET || op == CTL_CLONE_CREATE || op == CTL_CLONE_SPLIT || op == CTL_VOLUME_RESTORE;
+}
+
 static void verb_done(struct verb *v, const struct ontap_snapshot *s, const struct ontap_error *e)
 {
 	struct control *c = v->c;
 	note_health(c, e);
-	struct watch *w = watch_get(c, &v->volume);
+	struct watch *w = changes_list(v->op) ? watch_get(c, &v->volume) : NULL;
 	if (w)
 		w->changed_ns = clock_now_ns();
 	bool names = v->op == CTL_SNAPSHOT_CREATE || v->op == CTL_SNAPSHOT_DELETE || v->op == CTL_SNAPSHOT_RENAME;

@@ -80,8 +80,10 @@ const struct ontap_snapshot *snaplist_find(const struct snaplist *l, const char 
 
 enum ctl_op {
 	CTL_VOLUME_FIND,   /* name; refreshes the catalog's entry: found */
-	CTL_SNAPSHOT_LIST, /* volume: list (caller puts it back) */
+	CTL_SNAPSHOT_LIST, /* volume, fresh: list (caller puts it back) */
 	CTL_SNAPSHOT_FIND, /* volume, name, fresh: snap, found */
+	CTL_MIRROR_FIND,   /* volume, name: mirror, found */
+	/* Verbs from here on. */
 	CTL_SNAPSHOT_CREATE, /* volume, name, comment, request: snap */
 	CTL_SNAPSHOT_DELETE, /* volume, snapshot */
 	CTL_SNAPSHOT_RENAME, /* volume, snapshot, name (new) */
@@ -95,7 +97,6 @@ enum ctl_op {
 	CTL_VOLUME_RESTORE,  /* volume, snapshot, name (of the volume) */
 	CTL_FILE_CLONE,      /* volume, name (of the new file), range */
 	CTL_VOLUME_RESIZE,   /* volume, name, size: vol */
-	CTL_MIRROR_FIND,     /* volume, name: mirror, found */
 	CTL_MIRROR_UPDATE,   /* volume, name: starts a transfer */
 	CTL_NOPS
 };
@@ -118,7 +119,7 @@ struct ctl_msg {
 	void *priv;              /* the caller's, untouched */
 	uint64_t unique;         /* of the FUSE request, so that done finds out if it still waits */
 	uint32_t uid, gid;
-	bool fresh;              /* FIND: ask REST even when the list is young */
+	bool fresh;              /* asked of ONTAP from now on, or an error: never what was known */
 	struct uuid volume, snapshot, request;
 	char name[ONTAP_NAME_MAX + 1];
 	char comment[ONTAP_COMMENT_MAX + 1];

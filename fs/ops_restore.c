@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "fs/base/buf.h"
-#include "fs/base/clock.h"
 #include "fs/fs_i.h"
 
 /* What was asked, across the steps; r->getter. */
@@ -16,7 +15,6 @@ struct restore {
 	uint32_t space;
 	struct uuid snapshot;
 	unsigned long lose;
-	int64_t asked_ns;
 };
 
 /* Files of the volume that are open here for writing. */
@@ -71,11 +69,6 @@ static void restore_listed(struct req *r, struct ctl_msg *m)
 	const struct snaplist *l = m->list;
 	if (m->error.err) {
 		req_refuse(r, m->error.err, "%s", m->error.text);
-		return;
-	}
-	if (l->fetched_ns < x->asked_ns) { /* what was known before ONTAP fell silent is not good enough here */
-		req_refuse(r, -ETIMEDOUT, "ONTAP does not answer, so it is not known what a restore of %s would delete",
-			   vol->name);
 		return;
 	}
 	size_t at = 0;
@@ -146,7 +139,6 @@ void volume_restore(struct req *r, struct node *n, const char *value, size_t len
 	}
 	r->getter = x;
 	x->space = n->space;
-	x->asked_ns = clock_now_ns();
 	if (!parse_value(value, len, x)) {
 		req_refuse(r, -EINVAL, "the value of " XATTR_RESTORE " is \"lose=N UUID\": `ontapfs restore` sets it");
 		return;

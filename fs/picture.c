@@ -184,7 +184,8 @@ static const char **volume_text(struct volume_facts *v, size_t i)
 	return all[i];
 }
 
-static bool same_volume(const struct volume_facts *a, const struct volume_facts *b)
+/* But for how full it is. */
+static bool same_shape(const struct volume_facts *a, const struct volume_facts *b)
 {
 	struct volume_facts x = *a, y = *b;
 	for (size_t i = 0; i < VOLUME_TEXTS; i++)
@@ -192,10 +193,15 @@ static bool same_volume(const struct volume_facts *a, const struct volume_facts 
 			return false;
 	return uuid_eq(&x.uuid, &y.uuid) && x.style == y.style && x.type == y.type && x.online == y.online &&
 	       x.is_svm_root == y.is_svm_root && x.is_flexcache == y.is_flexcache &&
-	       x.snapdir_access == y.snapdir_access && x.is_flexclone == y.is_flexclone && x.size == y.size &&
-	       x.used == y.used && x.afs_total == y.afs_total && x.create_time == y.create_time &&
-	       x.snapshot_count == y.snapshot_count && uuid_eq(&x.clone_parent, &y.clone_parent) &&
+	       x.snapdir_access == y.snapdir_access && x.is_flexclone == y.is_flexclone &&
+	       x.create_time == y.create_time && uuid_eq(&x.clone_parent, &y.clone_parent) &&
 	       uuid_eq(&x.clone_snapshot, &y.clone_snapshot) && x.split_percent == y.split_percent;
+}
+
+static bool same_volume(const struct volume_facts *a, const struct volume_facts *b)
+{
+	return same_shape(a, b) && a->size == b->size && a->used == b->used && a->afs_total == b->afs_total &&
+	       a->snapshot_count == b->snapshot_count;
 }
 
 static struct catalog_volume *volume_pack(const struct fs_params *p, const struct volume_facts *v)
@@ -441,8 +447,12 @@ static void volume_found(const struct ontap_volume *v, size_t n, const struct on
 	}
 	m->found = n == 1;
 	if (n == 1) {
+		const struct volume_facts facts = volume_view(v);
+		const struct catalog_volume *was = catalog_by_uuid(c->catalog, &v->uuid);
 		m->vol = *v;
-		catalog_add(c, v);
+		/* Only news: each version makes answers old that are under way. */
+		if (!was || !same_shape(&was->v, &facts))
+			catalog_add(c, v);
 	}
 	ctl_answer(m);
 }
@@ -579,13 +589,13 @@ static void list_fetched(const struct ontap_snapshot *s, size_t n, const struct 
 	struct list *l, *tmp;
 	list_for_each(l, tmp, &w->waiters) {
 		struct ctl_msg *m = list_entry(l, struct ctl_msg, link);
-		if (overtaken && m->since_ns > w->asked_ns)
-			continue;
+		if (!e && m->since_ns > w->asked_ns && (overtaken || m->fresh))
+			continue; /* answered by the next one */
 		list_remove(l);
 		if (fresh) {
 			m->list = list_ref(fresh);
 			ctl_answer(m);
-		} else if (w->list) {
+		} else if (w->list && !m->fresh) {
 			/* REST is away: what was known is better than nothing. */
 			m->list = list_ref(w->list);
 			ctl_answer(m);

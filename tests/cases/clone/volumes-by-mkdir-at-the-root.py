@@ -47,6 +47,8 @@ with t.own_sim() as sim:
         t.expect(errno.EEXIST, os.mkdir, gw.mnt + "/project1")
         t.expect(errno.EEXIST, os.mkdir, gw.mnt + "/svm1_root")
         t.expect(errno.EINVAL, os.mkdir, gw.mnt + "/with-dash")
+        with open(sim.dir + "/log/rest.log", encoding="utf-8") as f:
+            t.eq([x for x in f if "/00000000-0000-" in x], [], "questions about a volume that is none")
         t.expect(errno.EPERM, os.rmdir, gw.mnt + "/new")
         t.ok(t.rest_volume("new", sim.dir), "it stays")
     with t.Gateway(flexvol, t.WORK + "/m2", "allow=volume.create:gid=%d" % t.TEAM) as gw:
