@@ -130,9 +130,11 @@ static void put_json(struct buf *b, struct fs *fs, const struct facts *f)
 		buf_json(b, text);
 		struct creator who;
 		tree_parse_creator(f->snap.comment, &who);
-		if (who.known)
-			buf_printf(b, ",\"creator\":{\"uid\":%u,\"realm\":\"%s\",\"request\":\"%s\"}", who.uid,
-				   who.realm, who.request);
+		if (who.known) {
+			buf_printf(b, ",\"creator\":{\"uid\":%u,\"realm\":", who.uid);
+			buf_json(b, who.realm);
+			buf_printf(b, ",\"request\":\"%s\"}", who.request);
+		}
 		buf_puts(b, ",\"label\":");
 		buf_json(b, f->snap.label);
 		buf_puts(b, "}");

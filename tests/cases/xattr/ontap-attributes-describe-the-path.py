@@ -38,6 +38,11 @@ t.expect(errno.ENODATA, os.getxattr, t.CASE + "/f", "ontap.nothing")
 j = json.loads(get(s + "/f", "json"))
 text = json.dumps(j)
 t.ok(vu in text and su in text and "project1" in text, "json holds the identity: " + text)
+# What others wrote into a comment stays a text.
+t.rest_job("POST", "/storage/volumes/%s/snapshots" % vu, {"name": t.SNAP + "odd", "comment":
+           '{"ontapfs":{"uid":7,"realm":"a\\b\\","request":"%s"}}' % su})
+j = json.loads(get(vol + "/.snapshots/" + t.SNAP + "odd", "json"))
+t.eq(j["snapshot"]["creator"], {"uid": 7, "realm": "a\\b\\", "request": su}, "a realm with a backslash")
 for path in (vol, p, t.CASE + "/f"):
     names = get(path, "list").split()
     t.ok("ontap.kind" in names and "ontap.json" in names, "ontap.list: %r" % names)
