@@ -21,6 +21,16 @@ void ctl_walked(struct req *r, uint32_t space)
 
 /* ---- policy ------------------------------------------------------------------- */
 
+/* A loop gone wild must not take the filer with it; admins know what they do. */
+static bool in_rate(struct req *r)
+{
+	uint32_t limit = r->fs->p.verbs_per_minute, uid = req_caller(r)->uid;
+	if (req_was_sent(r) || req_is_admin(r) || rates_take(r->fs->rates, uid, limit))
+		return true;
+	req_refuse(r, -EDQUOT, "uid %u has had its %u control verbs of this minute (verbs_per_minute)", uid, limit);
+	return false;
+}
+
 bool ctl_allowed(struct req *r, enum fs_verb verb)
 {
 	const struct fs_params *p = &r->fs->p;
@@ -33,14 +43,7 @@ bool ctl_allowed(struct req *r, enum fs_verb verb)
 			   (long long)p->allow_gid[verb]);
 		return false;
 	}
-	/* A loop gone wild must not take the filer with it; admins know what they do. */
-	if (!req_was_sent(r) && !req_is_admin(r) &&
-	    !rates_take(r->fs->rates, req_caller(r)->uid, p->verbs_per_minute)) {
-		req_refuse(r, -EDQUOT, "uid %u has had its %u control verbs of this minute (verbs_per_minute)",
-			   req_caller(r)->uid, p->verbs_per_minute);
-		return false;
-	}
-	return true;
+	return in_rate(r);
 }
 
 /* What was made by other means is nobody's here, unless `foreign` is allowed. */
@@ -336,7 +339,7 @@ void ctl_snapshot_comment(struct req *r, const struct space *s, const char *valu
 	if (strlen(value) > ONTAP_COMMENT_MAX || !tree_is_utf8(value))
 		req_refuse(r, strlen(value) > ONTAP_COMMENT_MAX ? -E2BIG : -EINVAL,
 			   "a comment is UTF-8 of at most %d bytes", ONTAP_COMMENT_MAX);
-	else
+	else if (in_rate(r))
 		set_begin(r, s, "comment", value);
 }
 
@@ -345,7 +348,7 @@ void ctl_snapshot_label(struct req *r, const struct space *s, const char *value)
 	r->verb = 1 + FS_SNAPSHOT_SET;
 	if (strlen(value) > 31 || !tree_is_utf8(value))
 		req_refuse(r, -EINVAL, "a SnapMirror label is UTF-8 of at most 31 bytes");
-	else
+	else if (in_rate(r))
 		set_begin(r, s, "snapmirror_label", value);
 }
 
@@ -438,9 +441,9 @@ static bool may_delete(struct req *r, uint32_t space)
 			   r->name, r->name);
 	else
 		req_refuse(r, -ENOTEMPTY,
-			   "this process looked inside snapshot %s within the last minute, as a tree walker does before "
-			   "it removes. If you mean it: `rmdir %s` from a shell, or setfattr -n ontap.arm -v %s on it "
-			   "first", r->name, r->name, r->name);
+			   "this process looked inside snapshot %s within the last minute, as a tree walker does "
+			   "before it removes. If you mean it: `rmdir %s` from a shell, or setfattr -n ontap.arm -v %s on "
+			   "it first", r->name, r->name, r->name);
 	return false;
 }
 

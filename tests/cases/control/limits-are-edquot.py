@@ -23,4 +23,6 @@ with t.own_sim() as sim:
                 os.mkdir("%sm%d" % (s, i))
         t.expect(errno.EDQUOT, t.run_as, t.A, t.A, many)
         t.eq(len([n for n in t.rest_snapshots(sim=sim.dir) if n.startswith("m")]), 3, "made before the limit")
+        t.expect(errno.EDQUOT, t.run_as, t.A, t.A, os.setxattr, s + "m0", "ontap.snapshot.comment", b"x")
+        t.expect(errno.EDQUOT, t.run_as, t.A, t.A, os.setxattr, s + "m0", "ontap.snapshot.label", b"x")
         t.run_as(t.B, t.B, os.mkdir, s + "other-user")
