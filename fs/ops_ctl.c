@@ -442,8 +442,8 @@ static bool may_delete(struct req *r, uint32_t space)
 	else
 		req_refuse(r, -ENOTEMPTY,
 			   "this process looked inside snapshot %s within the last minute, as a tree walker does "
-			   "before it removes. If you mean it: `rmdir %s` from a shell, or setfattr -n ontap.arm -v %s on "
-			   "it first", r->name, r->name, r->name);
+			   "before it removes. If you mean it: `rmdir %s` from a shell, or setfattr -n ontap.arm "
+			   "-v %s on it first", r->name, r->name, r->name);
 	return false;
 }
 

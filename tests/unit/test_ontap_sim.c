@@ -70,8 +70,8 @@ static void on_done(const struct ontap_error *e, void *priv)
 	{                                                                      \
 		(void)priv;                                                    \
 		note(e, n);                                                    \
-		if (n)                                                         \
-			memcpy(array, r, sizeof(*r) * MIN_OF(n, sizeof(array) / sizeof(*r))); \
+		for (size_t i = 0; i < MIN_OF(n, ARRAY_LEN(array)); i++)       \
+			(array)[i] = r[i];                                     \
 	}
 #define ONE_LISTENER(name, type, one)                                          \
 	static void name(const struct type *r, const struct ontap_error *e, void *priv) \

@@ -39,13 +39,16 @@ static const struct field clone_fields[] = {
 static bool parse_range(const char *text, int64_t *src, int64_t *dst, int64_t *count)
 {
 	AUTO_FREE char *copy = sim_dup(text ? text : "");
-	int64_t *part[] = { src, dst, count };
+	int64_t part[3] = { 0 };
 	char *save = NULL, *p = strtok_r(copy, ":", &save);
 	size_t n = 0;
 
 	for (; p && n < 3; p = strtok_r(NULL, ":", &save), n++)
-		if (!sim_parse_int(p, 0, INT64_MAX / BLOCK / 2, part[n]))
+		if (!sim_parse_int(p, 0, INT64_MAX / BLOCK / 2, &part[n]))
 			return false;
+	*src = part[0];
+	*dst = part[1];
+	*count = part[2];
 	return n == 3 && !p && *count > 0;
 }
 
