@@ -407,8 +407,9 @@ static struct volume *volume_mut(struct state *st, uint64_t fsid)
 	return bsearch(&want, st->vols, st->nvols, sizeof want, by_vol_fsid);
 }
 
-/* Ordered by fsid, as state_snap() searches them. */
-static int load_snaps(struct state *st, sqlite3 *db)
+/* Ordered by fsid, as state_snap() searches them. A snapshot stays where it is, so its
+ * root is looked for once. */
+static int load_snaps(struct state *st, sqlite3 *db, const struct state *old)
 {
 	AUTO_STMT sqlite3_stmt *q =
 	        db_query(db,
@@ -425,19 +426,21 @@ static int load_snaps(struct state *st, sqlite3 *db)
 		struct snap *s = &st->snaps[st->nsnaps];
 		struct volume *v = volume_mut(st, (uint64_t)db_col_int(q, 0));
 		const char *subvol = db_col_text(q, 2);
-		struct kfh top = {0};
+		uint64_t fsid = (uint64_t)db_col_int(q, 3);
+		const struct snap *was = old ? state_snap(old, fsid) : NULL;
+		struct kfh top = {.root = was ? was->root : 0};
 		int r;
 
 		if (!v || !v->online)
 			continue;
-		r = top_of(subvol ? subvol : "", &top);
+		r = was ? 0 : top_of(subvol ? subvol : "", &top);
 		if (r < 0) {
 			sim_log("nfs: snapshot %s of %s is not in service: %s: %s", db_col_text(q, 1), v->name,
 			        subvol, strerror(-r));
 			continue;
 		}
 		s->name = keep(st, db_col_text(q, 1));
-		s->fsid = (uint64_t)db_col_int(q, 3);
+		s->fsid = fsid;
 		s->root = top.root;
 		s->vol = v;
 		v->nsnaps++;
@@ -647,7 +650,7 @@ int state_load(const char *dir, const struct state *old, struct state **ret, cha
 	if (r == 0)
 		r = load_volumes(st, db);
 	if (r == 0)
-		r = load_snaps(st, db);
+		r = load_snaps(st, db, old);
 	sqlite3_close(db);
 	if (r < 0) {
 		state_free(st);
