@@ -23,21 +23,21 @@
 static char sim_dir[256], sim_prog[PATH_MAX];
 static struct ontap *o;
 
-static int run_sim(char *const argv[])
+static int run_sim(const char *const argv[])
 {
 	pid_t pid = fork();
 	int status = -1;
 	if (pid == 0) {
 		if (!freopen("/dev/null", "w", stdout))
 			_exit(127);
-		execv(sim_prog, argv);
+		execv(sim_prog, (char *const *)(uintptr_t)argv);
 		_exit(127);
 	}
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return status;
 }
-#define SIM(verb, ...) run_sim((char *[]){sim_prog, verb, sim_dir, ##__VA_ARGS__, NULL})
+#define SIM(verb, ...) run_sim((const char *const[]){sim_prog, verb, sim_dir, ##__VA_ARGS__, NULL})
 
 /* ---- one call ------------------------------------------------------------- */
 
