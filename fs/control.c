@@ -97,8 +97,10 @@ static void verb_cloned(const struct ontap_volume *vol, size_t n, const struct o
 static void verb_volume_gone(const struct ontap_error *e, void *priv)
 {
 	struct verb *v = priv;
-	if (!e)
+	if (!e) {
+		jobs_volume_queued(v->c, &v->volume);
 		catalog_remove(v->c, &v->volume);
+	}
 	verb_done(v, NULL, e);
 }
 

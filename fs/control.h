@@ -167,6 +167,10 @@ void control_health(struct control *c, struct control_health *out);
 /* The verbs at work, a line each: "AGEs PERCENT% VERB uid=UID VOLUME NAME", "-"
  * for what is not known; and the splits of clones. Any thread. */
 void control_jobs(struct control *c, struct buf *b);
+/* Until when, in seconds since 1970, clones that were deleted here hold their base in ONTAP's recovery
+ * queue at its default, and the name of the one that does so longest; 0: none that is known, for a
+ * successor does not know what its predecessor deleted. Any thread. */
+int64_t control_base_held(struct control *c, const struct uuid *base, char name[ONTAP_NAME_MAX + 1]);
 /* Appends what is known of a verb on `name`: a snapshot of `volume`, or (NULL) a
  * volume or clone, as JSON: {"verb","running","age"} with "percent" (-1 unknown)
  * or, when it has ended, "errno" (0 done) and "error". False: nothing is known,

@@ -42,6 +42,13 @@ struct verb {
 	bool awaited;             /* somebody was told EINPROGRESS, or asks how far it is; under pic_lock */
 };
 
+/* A clone that was deleted here and waits in ONTAP's recovery queue. */
+struct in_queue {
+	struct uuid base;         /* the snapshot that it still holds */
+	char name[ONTAP_NAME_MAX + 1];
+	int64_t deleted_s;
+};
+
 /* What became of a verb that was awaited. */
 struct ended {
 	enum ctl_op op;
@@ -74,6 +81,8 @@ struct control {
 	struct list verbs;        /* changed by the control thread, under pic_lock */
 	struct ended ended[64];   /* a ring; under pic_lock */
 	uint32_t nended;
+	struct in_queue in_queue[64]; /* a ring; under pic_lock */
+	uint32_t nin_queue;
 	/* control thread only */
 	bool undiscovered, discovering; /* after a takeover, until ONTAP answers */
 	int64_t discover_due_ns;
@@ -136,6 +145,8 @@ int64_t watches_refresh(struct control *c, int64_t now);
 int64_t lists_expire(struct control *c, int64_t now);
 
 /* ---- jobs.c ---- */
+/* Call before the catalog forgets the volume u. */
+void jobs_volume_queued(struct control *c, const struct uuid *u);
 /* Takes a verb off the list, and keeps its result for those who come back to ask. */
 void jobs_ended(struct control *c, struct verb *v, const struct ontap_error *e);
 

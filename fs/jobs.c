@@ -24,6 +24,33 @@ void jobs_ended(struct control *c, struct verb *v, const struct ontap_error *e)
 	pthread_mutex_unlock(&c->pic_lock);
 }
 
+void jobs_volume_queued(struct control *c, const struct uuid *u)
+{
+	const struct catalog_volume *v = c->catalog ? catalog_by_uuid(c->catalog, u) : NULL;
+	if (!v || !v->v.is_flexclone || c->fs->p.skip_recovery_queue)
+		return;
+	pthread_mutex_lock(&c->pic_lock);
+	struct in_queue *q = &c->in_queue[c->nin_queue++ % ARRAY_LEN(c->in_queue)];
+	*q = (struct in_queue){.base = v->v.clone_snapshot, .deleted_s = clock_wall_ns() / NS_PER_SEC};
+	strcpy_bounded(q->name, v->v.name, sizeof(q->name));
+	pthread_mutex_unlock(&c->pic_lock);
+}
+
+int64_t control_base_held(struct control *c, const struct uuid *base, char name[ONTAP_NAME_MAX + 1])
+{
+	int64_t until = 0, now = clock_wall_ns() / NS_PER_SEC;
+	pthread_mutex_lock(&c->pic_lock);
+	for (uint32_t i = 0; i < MIN_OF(c->nin_queue, ARRAY_LEN(c->in_queue)); i++) {
+		const struct in_queue *q = &c->in_queue[i];
+		if (uuid_eq(&q->base, base) && q->deleted_s + ONTAP_QUEUE_S > MAX_OF(until, now)) {
+			until = q->deleted_s + ONTAP_QUEUE_S;
+			memcpy(name, q->name, sizeof(q->name));
+		}
+	}
+	pthread_mutex_unlock(&c->pic_lock);
+	return until;
+}
+
 /* Of a name in .snapshots (of that volume), or of a volume or clone? */
 static bool is_about(enum ctl_op op, const struct uuid *of, const char *name, const struct uuid *volume,
 		     const char *wanted)

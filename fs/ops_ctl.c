@@ -374,13 +374,24 @@ void ctl_snapshot_expiry(struct req *r, const struct space *s, const char *value
 
 /* ---- delete -------------------------------------------------------------------------- */
 
+static void refused_as_busy(struct req *r, const struct ontap_error *e)
+{
+	char clone[ONTAP_NAME_MAX + 1], text[32];
+	int64_t until = control_base_held(r->fs->ctl, &r->snap.uuid, clone);
+	tree_format_time(text, sizeof(text), until);
+	if (until)
+		req_refuse(r, e->err, "%s. Clone %s, deleted here, holds it while it waits in ONTAP's recovery queue, "
+			   "until %s unless it is purged (skipRecoveryQueue)", e->text, clone, text);
+	else
+		req_refuse(r, e->err, "%s. Also a clone that was deleted keeps its base so while it waits in ONTAP's "
+			   "recovery queue, 12 hours unless it is purged (skipRecoveryQueue)", e->text);
+}
+
 static void delete_done(struct req *r, struct ctl_msg *m)
 {
 	struct fs *fs = r->fs;
 	if (m->error.code == ONTAP_SNAPSHOT_BUSY) {
-		req_refuse(r, m->error.err,
-			   "%s. Also a clone that was deleted keeps its base so while it waits in ONTAP's recovery "
-			   "queue, 12 hours unless it is purged (skipRecoveryQueue)", m->error.text);
+		refused_as_busy(r, &m->error);
 		return;
 	}
 	if (m->error.err) {

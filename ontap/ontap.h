@@ -18,9 +18,9 @@
 #define ONTAP_NAME_MAX    255
 #define ONTAP_PATH_MAX    255
 #define ONTAP_COMMENT_MAX 1023
-#define ONTAP_SNAPSHOTS_MAX 1023 /* of a volume */
 #define ONTAP_ADDR_MAX    63
 #define ONTAP_SNAPSHOTS_MAX 1023 /* per volume, 9.4+ */
+#define ONTAP_QUEUE_S       (12 * 3600) /* of a deleted volume in the recovery queue, by default */
 
 /* A code that callers look at: the base of a clone, or kept until its expiry. */
 #define ONTAP_SNAPSHOT_BUSY 1638555

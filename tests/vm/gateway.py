@@ -8,7 +8,6 @@ import hashlib
 import mmap
 import os
 import re
-import signal
 import sys
 import threading
 
@@ -240,7 +239,7 @@ def kill_9_of_the_daemon_is_a_pause():
         t.wait_for(lambda n=at: len(done) > n or wrong, "work before the kill", 30)
         old = [p for p, k in daemons().items() if k == "daemon"]
         t.eq(len(old), 1, "one daemon")
-        os.kill(old[0], signal.SIGKILL)
+        t.kill_daemon(old[0])
         t.ok(os.pread(fd, len(data), 0)[9:] == data[9:], "an open file")
         os.pwrite(fd, b"round %d  " % i, 0)
         t.eq(t.read(d / "f")[:7], b"round %d" % i, "written after the kill")

@@ -6,7 +6,6 @@
 # cells: takeover
 import mmap
 import os
-import signal
 import ontapfs_test as t
 
 ROUNDS = 4
@@ -24,10 +23,10 @@ def daemon(gw):
 
 
 with t.own_mount() as (sim, gw):
-    vol = gw.mnt + "/project1"
+    vol, behind = gw.mnt + "/project1", sim.path()  # which runs a program
     os.makedirs(vol + "/d/e")
     for i in range(600):
-        t.write("%s/d/f%03d" % (sim.path("project1"), i), "content %d" % i)
+        t.write("%s/d/f%03d" % (behind, i), "content %d" % i)
     data = os.urandom(2 << 20)
     t.write(vol + "/f", data)
     t.write(vol + "/removed", data)
@@ -85,9 +84,9 @@ with t.own_mount() as (sim, gw):
         seen = [next(half).name for _ in range(100)]
         old = daemon(gw)
         t.eq(len(old), 1, "one daemon")
-        size = [os.path.getsize("%s/log%d" % (sim.path("project1"), w)) if os.path.exists(
-            "%s/log%d" % (sim.path("project1"), w)) else 0 for w in range(3)]
-        os.kill(old[0], signal.SIGKILL)
+        logs = ["%s/log%d" % (behind, w) for w in range(3)]
+        size = [os.path.getsize(x) if os.path.exists(x) else 0 for x in logs]
+        t.kill_daemon(old[0])
         seen += [e.name for e in half]
         t.eq(sorted(x for x in seen if x != "e"), ["f%03d" % i for i in range(600)], "half-read directory")
         t.ok(os.pread(held, len(data), 0)[100:] == data[100:], "open file")
@@ -101,7 +100,7 @@ with t.own_mount() as (sim, gw):
         t.write("here", "in the working directory")
         os.unlink("here")
         new = t.wait_for(lambda o=old: [p for p in daemon(gw) if p not in o], "a new daemon", 20)
-        t.wait_for(lambda s=size: all(os.path.getsize("%s/log%d" % (sim.path("project1"), w)) > s[w] + 70 for w in range(3)),
+        t.wait_for(lambda x=logs, s=size: all(os.path.getsize(x[w]) > s[w] + 70 for w in range(3)),
                    "all workers to go on", 30)
     os.close(stop_w)
     t.eq([os.waitpid(p, 0)[1] for p in workers], [0] * 3, "exit of the workers")
@@ -111,12 +110,11 @@ with t.own_mount() as (sim, gw):
     want = bytearray(data)
     for r in range(ROUNDS):
         want[4096 * r] = 65 + r
-    t.ok(t.read(sim.path("project1") + "/mapped") == bytes(want), "mapped file at the server")
+    t.ok(t.read(behind + "/mapped") == bytes(want), "mapped file at the server")
     mapped.close()
     for fd in (held, removed, frozen):
         os.close(fd)
     os.chdir("/")
-    behind = sim.path("project1")
     t.wait_for(lambda: not [n for n in os.listdir(behind) if n.startswith(".nfs")], "no .nfs file is left", 10)
     t.eq([n for n in os.listdir(vol) if n.startswith("w")], [], "nothing half done is left")
     os.mkdir(vol + "/.snapshots/after")

@@ -80,7 +80,7 @@ with t.own_mount() as (sim, gw):
             try:
                 n = work(top, w)
                 print("worker %d: %d turns" % (w, n), flush=True)
-                os._exit(0 if n > 3 else 1)
+                os._exit(0 if n else 1)
             except BaseException as e:
                 print("worker %d: %s" % (w, e), flush=True)
                 os._exit(1)

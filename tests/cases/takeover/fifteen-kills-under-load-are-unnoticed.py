@@ -10,7 +10,7 @@ import time
 import load
 import ontapfs_test as t
 
-KILLS, LONGEST = 15, 5.0
+KILLS, LONGEST = 15, 20.0
 
 with t.own_mount() as (sim, gw):
     vol, behind = gw.mnt + "/project1", sim.path()
