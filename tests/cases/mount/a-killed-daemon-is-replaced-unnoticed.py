@@ -22,6 +22,11 @@ def daemon(gw):
     return [p for p, parent in found if parent not in mine]
 
 
+def log_sizes(behind):
+    logs = ["%s/log%d" % (behind, w) for w in range(3)]
+    return [os.path.getsize(x) if os.path.exists(x) else 0 for x in logs]
+
+
 with t.own_mount() as (sim, gw):
     vol, behind = gw.mnt + "/project1", sim.path()  # which runs a program
     os.makedirs(vol + "/d/e")
@@ -84,8 +89,7 @@ with t.own_mount() as (sim, gw):
         seen = [next(half).name for _ in range(100)]
         old = daemon(gw)
         t.eq(len(old), 1, "one daemon")
-        logs = ["%s/log%d" % (behind, w) for w in range(3)]
-        size = [os.path.getsize(x) if os.path.exists(x) else 0 for x in logs]
+        size = log_sizes(behind)
         t.kill_daemon(old[0])
         seen += [e.name for e in half]
         t.eq(sorted(x for x in seen if x != "e"), ["f%03d" % i for i in range(600)], "half-read directory")
@@ -100,7 +104,7 @@ with t.own_mount() as (sim, gw):
         t.write("here", "in the working directory")
         os.unlink("here")
         new = t.wait_for(lambda o=old: [p for p in daemon(gw) if p not in o], "a new daemon", 20)
-        t.wait_for(lambda x=logs, s=size: all(os.path.getsize(x[w]) > s[w] + 70 for w in range(3)),
+        t.wait_for(lambda s=size: all(now > was + 70 for now, was in zip(log_sizes(behind), s)),
                    "all workers to go on", 30)
     os.close(stop_w)
     t.eq([os.waitpid(p, 0)[1] for p in workers], [0] * 3, "exit of the workers")
