@@ -37,6 +37,7 @@ struct serve {
 	bool started;    /* under lock; fs has lived */
 	_Atomic bool orphan; /* the holder is gone */
 	bool verbose;
+	char login_error[512]; /* why the last re-read failed; control thread */
 	_Atomic int level;   /* enum log_level */
 };
 
@@ -137,19 +138,24 @@ static int load_config(const struct serve *s, struct config *cfg, char err[512])
 }
 
 /* The login of now, from wherever the configuration has it: the password was
- * changed, or a secret renewed. On the control thread. */
+ * changed, or a certificate renewed. On the control thread. What is wrong is said
+ * once, not each time that it is tried. */
 static void read_login(struct ontap *o, void *priv)
 {
+	struct serve *s = priv;
 	struct config cfg = {0};
 	struct ontap_error e = {0};
 	char err[512] = "";
-	int r = load_config(priv, &cfg, err);
+	int r = load_config(s, &cfg, err);
 	if (r == 0) {
 		struct ontap_login login = params_login(&cfg);
 		r = ontap_set_credentials(o, &login, &e);
 	}
-	if (r < 0)
-		log_warn("the login stays as it is, its new one cannot be read: %s", *err ? err : e.text);
+	if (r < 0 && !*err)
+		snprintf(err, sizeof(err), "%s", e.text);
+	if (r < 0 && strcmp(err, s->login_error) != 0)
+		log_warn("the login stays as it is, its new one cannot be read: %s", err);
+	snprintf(s->login_error, sizeof(s->login_error), "%s", r < 0 ? err : "");
 	config_free(&cfg);
 }
 

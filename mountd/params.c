@@ -28,7 +28,8 @@ struct ontap_login params_login(const struct config *c)
 	return (struct ontap_login){.username = c->username,
 				    .password = c->password,
 				    .client_cert_pem = c->client_cert_pem,
-				    .client_key_pem = c->client_key_pem};
+				    .client_key_pem = c->client_key_pem,
+				    .ca_pem = c->ca_pem};
 }
 
 int params_fill(const struct config *c, struct buf *json, struct fs_params *ret, char err[512])
@@ -43,7 +44,6 @@ int params_fill(const struct config *c, struct buf *json, struct fs_params *ret,
 			  .port = (uint16_t)c->rest_port,
 			  .svm = c->svm,
 			  .login = params_login(c),
-			  .ca_pem = c->ca_pem,
 			  .app = "ontapfs/" ONTAPFS_VERSION,
 			  .deadline_ms = (int)(c->control_timeout_ns / 1000000)},
 		.nfs_port = (uint16_t)c->nfs_port,

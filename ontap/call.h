@@ -101,6 +101,7 @@ struct ontap {
 	void (*read_login)(struct ontap *o, void *priv);
 	void *read_login_priv;
 	_Atomic bool relogin; /* by any thread */
+	int64_t login_due_ns; /* when read_login is asked again */
 
 	/* learned by discovery */
 	char svm_name[ONTAP_NAME_MAX + 1]; /* configured, or found; "" none yet */

@@ -8,7 +8,8 @@
  *
  * Secrets. The password exists here only in the Authorization header, which is
  * our memory and is wiped with its login, like the client key. curl gets
- * pointers to both.
+ * pointers to both. The pinned certificate belongs to the login, too, since both
+ * may be renewed while we run.
  *
  * Hosts. Several management LIFs lead to the same ONTAP: requests go to one until
  * it does not answer, then to the next.
@@ -47,6 +48,7 @@ struct login {
 	struct curl_slist *headers;
 	char *user;       /* NULL: client certificate */
 	char *cert, *key;
+	char *ca;         /* the pinned certificate; NULL: the system's */
 };
 
 struct host {
@@ -60,7 +62,6 @@ struct http {
 	unsigned nhosts, current; /* the one that answered last */
 	struct login *login;
 	char app[300]; /* a header */
-	char *ca;
 	struct error_who who;
 	struct list waiting, active;
 	int nactive;
@@ -222,6 +223,7 @@ static void login_unref(struct login *l)
 	curl_slist_free_all(l->headers);
 	wipe_free(&l->cert);
 	wipe_free(&l->key);
+	free(l->ca);
 	free(l->user);
 	free(l);
 }
@@ -237,7 +239,8 @@ static bool same_login(const struct login *a, const struct login *b)
 	for (; x && y; x = x->next, y = y->next)
 		if (strcmp(x->data, y->data) != 0)
 			return false;
-	return !x && !y && same_text(a->cert, b->cert) && same_text(a->key, b->key);
+	return !x && !y && same_text(a->cert, b->cert) && same_text(a->key, b->key) &&
+	       same_text(a->ca, b->ca);
 }
 
 static int fill_login(const struct http *h, struct login *l, const struct ontap_login *p, struct ontap_error *e)
@@ -259,6 +262,9 @@ static int fill_login(const struct http *h, struct login *l, const struct ontap_
 		error_set(e, -EINVAL, 0, 0, "the username has a character that a login cannot carry");
 		return -EINVAL;
 	}
+	if (p->ca_pem && *p->ca_pem &&
+	    (r = copy_pem(p->ca_pem, "trusted CA certificate", "CERTIFICATE", &l->ca, e)) < 0)
+		return r;
 	if (by_cert &&
 	    ((r = copy_pem(p->client_cert_pem, "client certificate", "CERTIFICATE", &l->cert, e)) < 0 ||
 	     (r = copy_pem(p->client_key_pem, "client private key", "PRIVATE KEY", &l->key, e)) < 0))
@@ -314,9 +320,6 @@ static int fill(struct http *h, const struct ontap_params *p, struct ontap_error
 		return -EINVAL;
 	}
 	snprintf(h->app, sizeof(h->app), "X-Dot-Client-App: %s", p->app && *p->app ? p->app : "ontapfs");
-	if (p->ca_pem && *p->ca_pem &&
-	    (r = copy_pem(p->ca_pem, "trusted CA certificate", "CERTIFICATE", &h->ca, e)) < 0)
-		return r;
 	if ((r = http_set_login(h, &p->login, e)) < 0)
 		return r;
 	h->multi = curl_multi_init();
@@ -361,7 +364,6 @@ void http_free(struct http *h)
 	if (h->multi)
 		curl_multi_cleanup(h->multi);
 	login_unref(h->login);
-	wipe_free(&h->ca);
 	for (unsigned i = 0; i < HTTP_HOSTS_MAX; i++) {
 		free(h->host[i].base);
 		free(h->host[i].name);
@@ -401,7 +403,7 @@ static struct curl_blob blob_of(char *pem)
 	return (struct curl_blob){.data = pem, .len = strlen(pem), .flags = CURL_BLOB_NOCOPY};
 }
 
-static CURLcode set_trust(struct http *h, const struct login *l, CURL *c)
+static CURLcode set_trust(const struct login *l, CURL *c)
 {
 	CURLcode r = CURLE_OK;
 #define SET(...)                                                               \
@@ -410,10 +412,10 @@ static CURLcode set_trust(struct http *h, const struct login *l, CURL *c)
 			r = curl_easy_setopt(c, __VA_ARGS__);                  \
 	} while (0)
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
-	SET(CURLOPT_SSL_VERIFYHOST, h->ca ? 0L : 2L);
+	SET(CURLOPT_SSL_VERIFYHOST, l->ca ? 0L : 2L);
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (h->ca) {
-		struct curl_blob ca = blob_of(h->ca);
+	if (l->ca) {
+		struct curl_blob ca = blob_of(l->ca);
 		SET(CURLOPT_CAINFO_BLOB, &ca);
 		/* The blob replaces the default file but not the default directory. */
 		SET(CURLOPT_CAPATH, NULL);
@@ -426,10 +428,10 @@ static CURLcode set_trust(struct http *h, const struct login *l, CURL *c)
 	return r;
 }
 
-static CURLcode set_request(struct http *h, struct xfer *x, CURL *c, const char *url)
+static CURLcode set_request(struct xfer *x, CURL *c, const char *url)
 {
 	static const char *const verb[] = {"GET", "POST", "PATCH", "DELETE"};
-	CURLcode r = set_trust(h, x->login, c);
+	CURLcode r = set_trust(x->login, c);
 	SET(CURLOPT_URL, url);
 	SET(CURLOPT_PROTOCOLS_STR, "https");
 	SET(CURLOPT_FOLLOWLOCATION, 0L); /* a redirect could carry the login elsewhere */
@@ -486,7 +488,7 @@ static int launch(struct http *h, struct xfer *x)
 	x->host = h->current;
 	if (asprintf(&url, "%s%s", h->host[x->host].base, x->path) >= 0) {
 		x->curl_text[0] = '\0';
-		r = set_request(h, x, c, url);
+		r = set_request(x, c, url);
 		free(url);
 	}
 	if (r != CURLE_OK || curl_multi_add_handle(h->multi, c) != CURLM_OK) {
@@ -566,7 +568,7 @@ static void tls_error(struct http *h, struct xfer *x, CURLcode code)
 				  "the certificate of %s is for another host (%s): set managementLIF to "
 				  "its name, or trustedCACertificate to the certificate itself",
 				  h->host[x->host].name, why);
-		else if (h->ca)
+		else if (x->login->ca)
 			error_set(&x->e, -EACCES, 0, 0,
 				  "the certificate of %s is not the one that trustedCACertificate vouches "
 				  "for (%s)", h->host[x->host].name, why);
@@ -576,7 +578,7 @@ static void tls_error(struct http *h, struct xfer *x, CURLcode code)
 				  h->host[x->host].name, why);
 		return;
 	case CURLE_SSL_CACERT_BADFILE:
-		if (h->ca)
+		if (x->login->ca)
 			error_set(&x->e, -EACCES, 0, 0,
 				  "trustedCACertificate holds no usable certificate (%s)", why);
 		else

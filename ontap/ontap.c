@@ -217,7 +217,13 @@ static bool again(const struct call *c, const struct ontap_error *e)
 	return e->http_status == 502 || e->http_status == 504;
 }
 
-/* After a 401: true when there is another login by now. Once a request, so that
+static void read_login(struct ontap *o)
+{
+	o->login_due_ns = clock_now_ns() + ONTAP_LOGIN_S * NS_PER_SEC;
+	o->read_login(o, o->read_login_priv);
+}
+
+/* After a refusal: true when there is another login by now. Once a request, so that
  * no wrong password is tried again and again, which locks accounts. */
 static bool login_renewed(struct call *c)
 {
@@ -227,7 +233,7 @@ static bool login_renewed(struct call *c)
 	c->renewed = true;
 	c->pending = false;
 	if (!http_login_changed(o->http, &c->x) && o->read_login)
-		o->read_login(o, o->read_login_priv);
+		read_login(o);
 	return http_login_changed(o->http, &c->x);
 }
 
@@ -263,6 +269,9 @@ static void on_exchange(struct xfer *x)
 			x->executed = true;
 		}
 		buf_fini(&x->reply); /* a list may be large, and root has it now */
+	} else if (x->e.err == -EACCES && !x->executed && login_renewed(c)) {
+		call_after(c, 0, send_now); /* a certificate, theirs or ours, was renewed */
+		return;
 	}
 	if (e.err != 0 && again(c, &e)) {
 		if (c->method != HTTP_GET)
@@ -312,6 +321,7 @@ struct ontap *ontap_new(const struct ontap_params *p, struct ontap_error *ret_er
 	o->default_deadline_ms = o->deadline_ms;
 	o->read_login = p->read_login;
 	o->read_login_priv = p->read_login_priv;
+	o->login_due_ns = clock_now_ns() + ONTAP_LOGIN_S * NS_PER_SEC;
 	o->http = http_new(p, &o->counters, ret_error);
 	if (!o->http) {
 		free(o);
@@ -389,9 +399,12 @@ int ontap_poll(struct ontap *o, int timeout_ms, int extra_fd)
 	int64_t next;
 	int ran = o->nnomem;
 	tell_nomem(o);
-	if (atomic_exchange(&o->relogin, false) && o->read_login)
-		o->read_login(o, o->read_login_priv);
+	/* The exchange first: whatever the clock says, that wish is fulfilled. */
+	if ((atomic_exchange(&o->relogin, false) || o->login_due_ns <= clock_now_ns()) && o->read_login)
+		read_login(o);
 	ran += run_timers(o, &next);
+	if (o->read_login)
+		next = MIN_OF(next, o->login_due_ns);
 	int64_t wait_ms = timeout_ms < 0 ? INT_MAX : timeout_ms;
 	if (ran > 0) {
 		wait_ms = 0;

@@ -19,6 +19,7 @@
 #define ONTAP_PATH_MAX    255
 #define ONTAP_COMMENT_MAX 1023
 #define ONTAP_ADDR_MAX    63
+#define ONTAP_LOGIN_S     60 /* seconds until the secrets are read again */
 #define ONTAP_SNAPSHOTS_MAX 1023 /* per volume, 9.4+ */
 #define ONTAP_QUEUE_S       (12 * 3600) /* of a deleted volume in the recovery queue, by default */
 
@@ -33,10 +34,13 @@ struct ontap_error {
 	char text[512];     /* one sentence: what failed, on what object, why */
 };
 
-/* The login: Basic, or a client certificate where client_cert_pem is given. */
+/* The login: Basic, or a client certificate where client_cert_pem is given; and
+ * who may ask for it. */
 struct ontap_login {
 	const char *username, *password;              /* NULL with a client certificate */
 	const char *client_cert_pem, *client_key_pem; /* PEM text, or NULL */
+	const char *ca_pem;         /* PEM text of a pinned CA or server certificate: no host
+	                               name check then; NULL: system CAs and host name check */
 };
 
 struct ontap;
@@ -47,14 +51,12 @@ struct ontap_params {
 	uint16_t port;              /* 0: 443 */
 	const char *svm;            /* NULL or "": the only one that the account sees */
 	struct ontap_login login;
-	/* Called on the control thread when ONTAP refused the login (HTTP 401), and
-	 * after ontap_relogin(): reads the secrets again and hands them to
-	 * ontap_set_credentials(o, ...). The refused request is then sent once more.
-	 * NULL: never. */
+	/* Called on the control thread every ONTAP_LOGIN_S, after ontap_relogin(), and
+	 * when the login was refused (HTTP 401, or one side's certificate in TLS): reads
+	 * the secrets again and hands them to ontap_set_credentials(o, ...). A refused
+	 * request is then sent once more, if they are others. NULL: never. */
 	void (*read_login)(struct ontap *o, void *priv);
 	void *read_login_priv;
-	const char *ca_pem;         /* PEM text of a pinned CA or server certificate: no host
-	                               name check then; NULL: system CAs and host name check */
 	const char *app;            /* X-Dot-Client-App */
 	int request_timeout_ms;     /* of one HTTP exchange; 0: 15,000 */
 	int deadline_ms;            /* of one call with its retries and job polls; 0: 30,000 */

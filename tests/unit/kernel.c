@@ -368,7 +368,7 @@ static struct fs *make_fs(int fuse_fd, const struct fs_params *like)
 		fail_msg("%s", K.err);
 	p.ontap = (struct ontap_params){
 		.management_lifs = (const char *const *)c.management_lifs, .port = (uint16_t)c.rest_port, .svm = c.svm,
-		.login = {.username = c.username, .password = c.password}, .ca_pem = c.ca_pem, .app = "test_ops"};
+		.login = {.username = c.username, .password = c.password, .ca_pem = c.ca_pem}, .app = "test_ops"};
 	p.nfs_port = (uint16_t)c.nfs_port;
 	p.mount_port = (uint16_t)c.mount_port;
 	p.fuse_fd = fuse_fd;

@@ -651,6 +651,27 @@ static void test_login_is_read_again(void **state)
 		ENDS(0);
 		assert_int_equal(asked, 4);
 	}
+	{ /* unasked, too: the old one may still do, but is no longer meant */
+		BEGIN("s");
+		for (int i = 0; i < 2; i++)
+			ontap_poll(o, -1, -1);
+		assert_int_equal(now_ns, (1000 + 2 * ONTAP_LOGIN_S) * NS_PER_SEC);
+		assert_int_equal(asked, 5);
+		ontap_free(o);
+	}
+	renew = true;
+	{ /* a certificate that was renewed */
+		BEGIN("s", {PATCH, "/volumes/", 0, NULL, TLS}, {PATCH, "/volumes/", 200, "{}"});
+		ontap_volume_resize(o, &vol, 4096, on_done, NULL);
+		ENDS(0);
+		assert_int_equal(asked, 6);
+	}
+	{
+		BEGIN("s", {GET, "/qtrees", 0, NULL, TLS}, {GET, "/qtrees", 0, NULL, TLS});
+		ontap_qtree_list(o, &vol, on_qtrees, NULL);
+		ENDS(-EACCES);
+		assert_int_equal(asked, 7);
+	}
 	fake_read_login = NULL;
 }
 

@@ -442,8 +442,9 @@ static int connect_to_sim(void **state)
 	if (SIM("up") != 0 || config_load(file, &c, err) != 0)
 		fail_msg("the simulator does not start: %s", err);
 	struct ontap_params p = {.management_lifs = (const char *const *)c.management_lifs,
-				 .port = (uint16_t)c.rest_port, .svm = c.svm, .ca_pem = c.ca_pem,
-				 .login = {.username = c.username, .password = c.password},
+				 .port = (uint16_t)c.rest_port, .svm = c.svm,
+				 .login = {.username = c.username, .password = c.password,
+					   .ca_pem = c.ca_pem},
 				 .request_timeout_ms = REQUEST_MS};
 	o = ontap_new(&p, &e);
 	config_free(&c);

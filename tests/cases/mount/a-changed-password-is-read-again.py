@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The password changes in ONTAP and in the file: verbs work again, by themselves or by SIGHUP, without a remount."""
+"""The password, or the server's certificate, changes in ONTAP and in the file: verbs work again, by themselves or by SIGHUP, without a remount."""
 # needs: own-mount
 import errno
 import json
@@ -14,10 +14,10 @@ def in_ontap(sim, password):
         db.execute("UPDATE accounts SET password=? WHERE name='vsadmin'", (password,))
 
 
-def in_file(path, password):
+def in_file(path, value, key="password"):
     with open(path, encoding="utf-8") as f:
         config = json.load(f)
-    config["password"] = password
+    config[key] = value
     with open(path + ".new", "w", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o600)) as f:
         json.dump(config, f)
     os.rename(path + ".new", path)
@@ -39,6 +39,12 @@ with t.own_sim() as sim, t.Gateway(sim.backend, t.WORK + "/mnt") as gw:
     os.kill(pid, signal.SIGHUP)
     os.mkdir(snaps + "third")
     t.eq(sorted(os.listdir(snaps)), ["before", "second", "third"], "snapshots")
+
+    # The server has another certificate: nobody is told the password before it is pinned.
+    t.run(t.ONTAPSIM, "ctl", sim.dir, "cert", "renew")
+    t.expect(errno.EACCES, os.mkdir, snaps + "stranger")
+    in_file(sim.backend, t.read(sim.dir + "/cert.pem").decode(), "trustedCACertificate")
+    os.mkdir(snaps + "pinned")
 
     # A file that cannot be read takes nothing away.
     with open(sim.backend, "w", encoding="utf-8") as f:
