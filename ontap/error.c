@@ -32,6 +32,7 @@ static const struct {
 	{262197, EINVAL},    /* unknown field */
 	{262245, EINVAL},    /* bad value */
 	{262247, EINVAL},
+	{262256, EINVAL},    /* bad tags */
 	{262278, EINVAL},    /* field missing */
 	{262325, EACCES},    /* approval by several admins needed */
 	{458762, EBUSY},     /* job in a terminal state already */
@@ -89,6 +90,10 @@ static const struct {
 	{918701, EOPNOTSUPP}, /* not on this platform */
 	{1520351, EPERM},    /* snapshot not allowed */
 	{1638400, ENOENT},   /* no information on the snapshot */
+	{1638415, EBUSY},    /* snapshot policy in use */
+	{1638430, EBUSY},
+	{1638431, EPERM},    /* a snapshot policy that is built in */
+	{1638451, EINVAL},   /* snapshot policy: too many copies */
 	{1638461, EROFS},    /* volume not read-write */
 	{1638473, ENOENT},   /* snapshot not found */
 	{1638476, EBUSY},    /* reference snapshot */
@@ -98,6 +103,7 @@ static const struct {
 	{1638518, EINVAL},   /* invalid snapshot name */
 	{1638521, EROFS},    /* volume not read-write */
 	{1638522, EROFS},
+	{1638527, EEXIST},   /* snapshot policy exists */
 	{1638532, EBUSY},    /* revert under way */
 	{1638537, EIO},      /* status unknown: the caller looks */
 	{1638539, EIO},
@@ -110,6 +116,7 @@ static const struct {
 	{1703947, EPERM},    /* the default export policy */
 	{1703953, EBUSY},
 	{1703954, ENOENT},   /* export policy not found */
+	{1704049, EINVAL},   /* export rule: bad client match */
 	{1704070, EEXIST},   /* export rule exists */
 	{2621462, ENOENT},   /* SVM not found */
 	{2621706, EINVAL},   /* SVM name and uuid disagree */
@@ -117,6 +124,11 @@ static const struct {
 	{5242881, EROFS},    /* qtree on a read-only volume */
 	{5242886, EIO},      /* qtree create failed */
 	{5242894, EPERM},    /* the default qtree */
+	{5242900, EOPNOTSUPP}, /* qtree on a FlexCache */
+	{5242925, EBUSY},    /* too many qtrees are being deleted */
+	{5242948, EOPNOTSUPP},
+	{6488084, EINVAL},   /* new file without permissions */
+	{6488085, EINVAL},   /* new file without type */
 	{6488109, EOPNOTSUPP}, /* files of a FlexCache */
 	{6488118, EEXIST},   /* file exists */
 	{6619637, EEXIST},   /* SnapMirror relationship exists */
@@ -157,6 +169,7 @@ static const struct {
 	{66846876, EACCES},  /* SVMs are not peers */
 	{66846879, ENOENT},  /* not a FlexCache */
 	{66846922, ENOENT},
+	{66846925, ENOENT},  /* FlexCache not mounted */
 	{66846928, ENOENT},
 	{66846943, ENOENT},  /* prepopulate: no such directory */
 	{66846947, EBUSY},   /* prepopulate under way */

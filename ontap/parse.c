@@ -128,7 +128,9 @@ static int parse_duration(const char *p, int64_t *ret)
 		}
 		if (unit == 0)
 			return -EINVAL;
-		sum += v * unit;
+		sum += v * unit; /* below 2^51 each */
+		if (sum > INT64_MAX / 2)
+			return -ERANGE;
 		any = true;
 	}
 	*ret = sum;

@@ -229,6 +229,10 @@ static void test_error_table(void **state)
 		{1638461, 400, -EROFS, true},
 		{1638555, 0, -EBUSY, true},
 		{1638600, 0, -ENOENT, true},
+		{1638415, 409, -EBUSY, true},
+		{5242925, 0, -EBUSY, true},
+		{6488085, 400, -EINVAL, true},
+		{66846925, 400, -ENOENT, true},
 		{92405873, 400, -EOPNOTSUPP, true},
 		{987654321012LL, 400, -EIO, false},
 		{7, 0, -EIO, false},
@@ -244,6 +248,27 @@ static void test_error_table(void **state)
 		if (r != t[i].want || known != t[i].known)
 			fail_msg("%lld: %d %d", (long long)t[i].code, r, known);
 	}
+}
+
+/* Weeks without end: no sum that overflows. */
+static void test_long_duration(void **state)
+{
+	(void)state;
+	struct buf b;
+	struct ontap_mirror m;
+	char why[160];
+	buf_init(&b, 1 << 20);
+	buf_puts(&b, "{\"uuid\":\"11111111-1111-1111-1111-111111111111\",\"destination\":{\"path\":\"a:b\"},"
+		 "\"lag_time\":\"P");
+	for (int i = 0; i < 20000; i++)
+		buf_puts(&b, "2147483647W");
+	buf_puts(&b, "\"}");
+	assert_true(buf_ok(&b));
+	struct json_object *o = parse(b.data);
+	assert_int_equal(mirror_parse(o, &m, why), -EBADMSG);
+	assert_non_null(strstr(why, "lag_time"));
+	js_free(o);
+	buf_fini(&b);
 }
 
 static void test_error_text(void **state)
@@ -354,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_small_records), cmocka_unit_test(test_error_table),
 		cmocka_unit_test(test_error_text),  cmocka_unit_test(test_href),
 		cmocka_unit_test(test_requests),    cmocka_unit_test(test_instance),
+		cmocka_unit_test(test_long_duration),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
