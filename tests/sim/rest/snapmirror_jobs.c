@@ -156,16 +156,19 @@ static int take_base(struct transfer *t, struct fail *f)
 	struct model *m = t->m;
 	AUTO_FREE char *name = NULL;
 	char uuid[UUID_BUF];
+	static time_t last; /* jobs run one after the other */
 	bool taken = true;
 
-	/* Made again within a second, it gets the next second's name. The destination may
-	 * keep one that the source lost: the base of a clone. */
-	for (time_t now = (time_t)sim_now(); taken; now++) {
+	/* Made again within a second, it gets the next second's name, never one that was
+	 * used: the source may have lost that snapshot, and the destination keep it as the
+	 * base of a clone. */
+	for (time_t now = (time_t)sim_now() > last ? (time_t)sim_now() : last + 1; taken; now++) {
 		char stamp[32];
 		struct tm tm;
 
 		gmtime_r(&now, &tm);
 		strftime(stamp, sizeof(stamp), "%Y-%m-%d_%H%M%S", &tm);
+		last = now;
 		free(name);
 		name = sim_fmt("snapmirror.%s_%lld.%s", m->svm_uuid, (long long)(t->dst.fsid | 0x80000000LL), stamp);
 		model_lock(m);
