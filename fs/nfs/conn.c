@@ -776,6 +776,9 @@ static int64_t scan_up(struct nfsio_conn *conn, int64_t now)
 	conn->silent = true;
 	if (conn->kind == KIND_NFS && now - lif->reply_ns >= n->p.silence_ns) {
 		atomic_store(&lif->silent, true);
+		/* Who waits here alone brings no new call that would open another one. */
+		if (!elsewhere(n, lif))
+			nfsio_grow(n, now);
 		conn_move_calls(conn, now);
 	}
 	return MIN_OF(now + n->p.silence_ns, conn->quiet_ns + limit);

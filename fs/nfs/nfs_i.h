@@ -164,6 +164,8 @@ struct nfsio {
 /* ---- nfsio.c ---- */
 /* Sends what the queues hold and the connections take. */
 void nfsio_pump(struct nfsio *n);
+/* Opens one more connection, if any may be: to the LIF with the fewest. */
+void nfsio_grow(struct nfsio *n, int64_t now);
 /* Makes sure that the scan runs at `due_ns` or before. */
 void nfsio_wake_at(struct nfsio *n, int64_t due_ns);
 /* Puts a call on the queue it belongs to; `front` for one that is sent again. */

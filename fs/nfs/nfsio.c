@@ -92,8 +92,7 @@ static uint64_t load_of(const struct nfsio_conn *conn)
 	return conn->bytes + (uint64_t)conn->npdus * CONN_CALL_WEIGHT;
 }
 
-/* Opens one more connection, if any may be: to the LIF with the fewest. */
-static void grow(struct nfsio *n, int64_t now)
+void nfsio_grow(struct nfsio *n, int64_t now)
 {
 	struct nfsio_conn *best = NULL;
 	uint32_t best_count = 0;
@@ -158,7 +157,7 @@ static struct nfsio_conn *pick(struct nfsio *n, const struct nfsio_call *c, int6
 			*slot = conn;
 	}
 	if (!best || best->npdus >= CONN_GROW_CALLS || best->bytes >= CONN_GROW_BYTES)
-		grow(n, now);
+		nfsio_grow(n, now);
 	/* A silent one is better than none, but not than a busy one. */
 	if (!best && !talking)
 		best = quiet;

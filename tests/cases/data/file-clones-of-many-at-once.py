@@ -34,8 +34,8 @@ with t.own_mount() as (sim, gw), t.second_mount(sim=sim.dir) as other:
     t.write(name, DATA)
     before = t.nfs_calls(gw.mnt, proc="WRITE") + t.nfs_calls(other.mnt, proc="WRITE")
 
-    t.run(t.ONTAPSIM, "ctl", sim.dir, "job", "delay", "400")
-    ps, most = [], 0
+    t.run(t.ONTAPSIM, "ctl", sim.dir, "job", "stuck", "6")  # 4 here, 2 there
+    ps = []
     # One ln: the kernel lets one link(2) of a file go on at a time.
     ps.append(start("ln", v + "/.snapshots/s/big", v + "/l"))
     for i in range(7):
@@ -43,12 +43,12 @@ with t.own_mount() as (sim, gw), t.second_mount(sim=sim.dir) as other:
     for i in range(2):
         ps.append(start("cp", w + "/big", w + "/w%d" % i))
     ps.append(start(b"cp", name, os.fsencode(v) + b"/copy\xff\xfe"))
-    while any(p.poll() is None for p in ps):
-        most = max(most, at_work())
-        t.pause(0.02)
+    t.wait_for(lambda: at_work() == 4, "four file clones at work on one gateway", 30)
+    t.pause(0.5)
+    t.eq(at_work(), 4, "file clones at work on one gateway")
+    t.run(t.ONTAPSIM, "ctl", sim.dir, "job", "release")
     for p in ps:
         ended(p)
-    t.eq(most, 4, "file clones at work on one gateway")
     for n in [b"c%d" % i for i in range(7)] + [b"l", b"w0", b"w1", b"copy\xff\xfe"]:
         t.ok(t.read(os.fsencode(v) + b"/" + n) == DATA, "bytes of %r" % n)
     t.eq(t.nfs_calls(gw.mnt, proc="WRITE") + t.nfs_calls(other.mnt, proc="WRITE") - before, 0, "WRITE calls")
