@@ -36,8 +36,6 @@ with t.own_mount() as (sim, gw), t.second_mount(sim=sim.dir) as other:
 
     t.run(t.ONTAPSIM, "ctl", sim.dir, "job", "stuck", "6")  # 4 here, 2 there
     ps = []
-    # One ln: the kernel lets one link(2) of a file go on at a time.
-    ps.append(start("ln", v + "/.snapshots/s/big", v + "/l"))
     for i in range(7):
         ps.append(start("cp", v + "/.snapshots/s/big", v + "/c%d" % i))
     for i in range(2):
@@ -46,6 +44,8 @@ with t.own_mount() as (sim, gw), t.second_mount(sim=sim.dir) as other:
     t.wait_for(lambda: at_work() == 4, "four file clones at work on one gateway", 30)
     t.pause(0.5)
     t.eq(at_work(), 4, "file clones at work on one gateway")
+    # One ln, and last: link(2) keeps the directory locked in the kernel.
+    ps.append(start("ln", v + "/.snapshots/s/big", v + "/l"))
     t.run(t.ONTAPSIM, "ctl", sim.dir, "job", "release")
     for p in ps:
         ended(p)
