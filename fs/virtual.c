@@ -2,6 +2,7 @@
  * .clones, .ontap, and the links between them. */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,17 +226,19 @@ static int depth_of(struct fs *fs, const struct node *n)
  * way up is not known does it lead through the mount point. */
 static void junction_link(struct req *r, const struct node *n, const char *place)
 {
-	char target[4096];
+	struct buf b;
 	int depth = depth_of(r->fs, n);
-	size_t at = 0;
+	buf_init(&b, PATH_MAX - 1);
 	if (depth < 0)
-		at = (size_t)snprintf(target, sizeof(target), "%s/", r->fs->p.mountpoint);
-	for (int i = 0; i < depth; i++, at += 3)
-		memcpy(target + at, "../", 3);
-	if (at < sizeof(target) && strcpy_bounded(target + at, place, sizeof(target) - at))
-		req_readlink(r, target);
+		buf_printf(&b, "%s/", r->fs->p.mountpoint);
+	for (int i = 0; i < depth; i++)
+		buf_puts(&b, "../");
+	buf_puts(&b, place);
+	if (buf_ok(&b))
+		req_readlink(r, b.data);
 	else
 		req_err(r, -ENAMETOOLONG);
+	buf_fini(&b);
 }
 
 static void newest_link(struct req *r, struct ctl_msg *m)
