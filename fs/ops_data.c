@@ -510,6 +510,10 @@ void op_write(fuse_req_t fr, fuse_ino_t ino, const char *buf, size_t size, off_t
 	      struct fuse_file_info *fi)
 {
 	struct req *r = op_begin(fr);
+	if (req_was_answered(r)) {
+		req_write(r, r->note->intent.offset);
+		return;
+	}
 	struct node *n = req_node(r, ino);
 	if (!n)
 		return;

@@ -152,6 +152,10 @@ void req_xattr_size(struct req *r, size_t size)
 
 void req_write(struct req *r, size_t count)
 {
+	/* From here on the caller may have the answer and write on: a successor must
+	 * not write these bytes again, over later ones. */
+	r->note->intent.offset = count;
+	atomic_store_explicit(&r->note->intent.phase, INTENT_ANSWERED, memory_order_release);
 	account(r, 0);
 	finish(r, fuse_reply_write(r->fr, count));
 }
