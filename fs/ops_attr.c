@@ -15,6 +15,7 @@ static void setattr_done(struct nfsio_call *c)
 	}
 	if (c->res.has_attr) {
 		node_attr_own_change(&r->fs->nodes, r->node, &c->res.before, &c->res.attr, c->res.start_ns);
+		req_done(r);
 		req_attr(r, r->node);
 		return;
 	}
@@ -84,8 +85,9 @@ void op_setattr(fuse_req_t fr, fuse_ino_t ino, struct stat *attr, int to_set, st
 	c->sattr.atime_ns = clock_from_ts(&attr->st_atim);
 	c->sattr.mtime_ns = clock_from_ts(&attr->st_mtim);
 	r->changed = c->sattr.set != 0;
-	/* Only ctime: the server sets it by itself. */
-	if (!c->sattr.set)
+	/* Only ctime: the server sets it by itself. A size that a predecessor set
+	 * must not cut off what was written since. */
+	if (!c->sattr.set || req_was_answered(r))
 		c->proc = NFSIO_GETATTR;
 	req_submit(r, setattr_done);
 }

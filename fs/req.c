@@ -67,10 +67,8 @@ static void account(struct req *r, int err)
 	stats_add(&s->requests[op], 1);
 	if (r->verb) {
 		audit(r, err);
-		/* From here on the answer may be with the caller: a successor must not
-		 * make again what somebody may have removed since. */
 		if (err == 0)
-			atomic_store_explicit(&r->note->intent.phase, INTENT_ANSWERED, memory_order_release);
+			req_done(r);
 	}
 	if (err < 0)
 		stats_add(&s->errors[op], 1);
@@ -97,8 +95,10 @@ static void finish(struct req *r, int sent)
 		r->gating = false;
 		worker_replay_done(w);
 	}
-	atomic_store_explicit(&r->note->intent.phase, INTENT_NONE, memory_order_relaxed);
+	/* In this order: a request that a successor finds is never one that was
+	 * answered and says nothing of it. session_replay() clears what stays behind. */
 	atomic_store_explicit(&r->slot->unique, 0, memory_order_release);
+	atomic_store_explicit(&r->note->intent.phase, INTENT_NONE, memory_order_release);
 	worker_slot_freed(w, r);
 }
 
@@ -152,10 +152,8 @@ void req_xattr_size(struct req *r, size_t size)
 
 void req_write(struct req *r, size_t count)
 {
-	/* From here on the caller may have the answer and write on: a successor must
-	 * not write these bytes again, over later ones. */
-	r->note->intent.offset = count;
-	atomic_store_explicit(&r->note->intent.phase, INTENT_ANSWERED, memory_order_release);
+	r->note->intent.offset = count; /* what a successor answers */
+	req_done(r);
 	account(r, 0);
 	finish(r, fuse_reply_write(r->fr, count));
 }

@@ -111,6 +111,12 @@ static inline void req_intend(struct req *r)
 {
 	atomic_store_explicit(&r->note->intent.phase, INTENT_WRITTEN, memory_order_release);
 }
+/* Done, and from here on the caller may have the answer and go on: a successor
+ * must not do it again, over what came later. */
+static inline void req_done(struct req *r)
+{
+	atomic_store_explicit(&r->note->intent.phase, INTENT_ANSWERED, memory_order_release);
+}
 /* True when a predecessor did it and may have answered: then it must not be done
  * again, somebody may have removed it since. */
 static inline bool req_was_answered(const struct req *r)

@@ -733,8 +733,10 @@ void session_replay(struct fs *fs)
 		struct req *r = &p->reqs[i];
 		struct fuse_in_header *in = (void *)r->slot;
 		uint64_t unique = atomic_load(&r->slot->unique);
-		if (!unique)
+		if (!unique) {
+			atomic_store(&r->note->intent.phase, INTENT_NONE);
 			continue;
+		}
 		bool drop = seen_before(fs, i, unique) || in->opcode == FUSE_INTERRUPT || in->opcode == FUSE_INIT;
 		if (in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET)
 			forget(w, in, in->len);
