@@ -272,7 +272,32 @@ static int make_state(struct fs *fs, char err[512])
 	int r = fs->p.takeover ? state_attach(&fs->st, fs->p.state_fd, why)
 			       : state_create(&fs->st, fs->p.state_fd, &sz);
 	if (r < 0)
-		snprintf(err, 512, "cannot map the shared state: %s", why[0] ? why : strerror(-r));
+		snprintf(err, 512, "%s%s", why[0] ? "" : "cannot map the shared state: ", why[0] ? why : strerror(-r));
+	return r;
+}
+
+int fs_check_takeover(const struct fs_params *p, char err[512])
+{
+	struct fs *fs = calloc(1, sizeof(*fs));
+	int r = fs ? 0 : -ENOMEM;
+	err[0] = '\0';
+	if (r == 0) {
+		fs->p = *p;
+		/* libfuse closes the one that it gets. */
+		fs->p.fuse_fd = fcntl(p->fuse_fd, F_DUPFD_CLOEXEC, 3);
+		r = fs->p.fuse_fd < 0 ? -errno : make_state(fs, err);
+	}
+	if (r == 0 && (r = session_new(fs, err)) == 0)
+		r = session_init(fs, err);
+	if (r < 0 && !err[0])
+		snprintf(err, 512, "cannot look at the mount's state: %s", strerror(-r));
+	if (fs && fs->se)
+		fuse_session_destroy(fs->se);
+	else if (fs && fs->p.fuse_fd >= 0)
+		close(fs->p.fuse_fd);
+	if (fs)
+		state_unmap(&fs->st);
+	free(fs);
 	return r;
 }
 

@@ -93,6 +93,11 @@ int fs_serve(struct fs *fs, void (*ready)(void *priv), void *priv, char err[512]
 void fs_stop(struct fs *fs);
 /* Reads the login and the catalog again soon. Any thread. */
 void fs_refresh(struct fs *fs);
+/* Could a daemon with these parameters take the mount over from the one that
+ * serves it now? Only looks; the descriptors stay the caller's. 0, or -EPROTO (the
+ * shared state, or what was promised to the kernel, is another version's) or another
+ * -errno, with one sentence in err. */
+int fs_check_takeover(const struct fs_params *p, char err[512]);
 void fs_free(struct fs *fs);
 
 /* ---- for commands that run without a mount ---- */

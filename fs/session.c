@@ -27,6 +27,9 @@
 #define INIT_FLAG_EXT               (1u << 30)
 #define INIT_FLAG2_DIRECT_IO_MMAP   (1u << 4) /* bit 36 */
 
+/* struct fuse_init_in up to its `flags`: what the oldest kernel sends. */
+#define FUSE_INIT_IN_MIN 16u
+
 /* Requests taken from the device before completions get their turn. */
 #define READ_BATCH 32
 
@@ -90,9 +93,18 @@ static ssize_t hook_writev(int fd, struct iovec *iov, int count, void *userdata)
 static void on_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct fs *fs = userdata;
-	conn->max_background = fs->p.max_background;
-	conn->congestion_threshold = fs->p.max_background * 3 / 4;
-	conn->max_readahead = fs->p.read_ahead_kb * 1024;
+	const struct fuse_init_out *promised = (const void *)fs->st.head->init_out;
+	if (fs->p.takeover && fs->st.head->init_out_len == sizeof(*promised)) {
+		/* The kernel cannot be told anything else any more, whatever the
+		 * configuration says now. */
+		conn->max_background = promised->max_background;
+		conn->congestion_threshold = promised->congestion_threshold;
+		conn->max_readahead = promised->max_readahead;
+	} else {
+		conn->max_background = fs->p.max_background;
+		conn->congestion_threshold = fs->p.max_background * 3 / 4;
+		conn->max_readahead = fs->p.read_ahead_kb * 1024;
+	}
 	/* After an asynchronous O_DIRECT write the kernel does not drop the pages
 	 * that were read meanwhile: buffered reads would show the old bytes. */
 	conn->want &= ~(unsigned)(FUSE_CAP_ASYNC_DIO | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
@@ -178,7 +190,8 @@ int session_init(struct fs *fs, char err[512])
 		atomic_store(&((struct state_slot *)room)->unique, 0);
 		break;
 	}
-	if (!h->init_len) {
+	if (h->init_len < sizeof(struct fuse_in_header) + FUSE_INIT_IN_MIN || h->init_len > sizeof(h->init) ||
+	    ((const struct fuse_in_header *)(const void *)h->init)->opcode != FUSE_INIT) {
 		snprintf(err, 512, "the predecessor left no INIT request to take over with");
 		return -EPROTO;
 	}
@@ -188,8 +201,8 @@ int session_init(struct fs *fs, char err[512])
 	fuse_session_process_buf(fs->se, &buf);
 	fs->init_unique = 0;
 	if (fs->init_differs) {
-		snprintf(err, 512, "this daemon would negotiate another FUSE session than its predecessor: "
-			 "unmount and mount again");
+		snprintf(err, 512, "this program would agree on another FUSE session with the kernel than the one that "
+			 "mounted: unmount and mount again");
 		return -EPROTO;
 	}
 	if (fuse_session_exited(fs->se)) {

@@ -142,9 +142,13 @@ int state_attach(struct state *st, int fd, char why[128])
 	struct state_sizes sz = {.slots = h.slots[STATE_SLOTS_SMALL].n,
 				 .write_slots = h.slots[STATE_SLOTS_LARGE].n,
 				 .max_nodes = (uint32_t)h.layout[LAY_MAX_NODES]};
-	if (h.magic != STATE_MAGIC || h.version != STATE_VERSION || h.head_crc != head_crc(&h)) {
-		snprintf(why, 128, "the shared state is of version %u or damaged, this daemon has version %u",
-			 h.version, (unsigned)STATE_VERSION);
+	if (h.magic == STATE_MAGIC && h.version != STATE_VERSION) {
+		snprintf(why, 128, "the mount's state is of version %u, this program knows version %u: "
+			 "unmount and mount again", h.version, (unsigned)STATE_VERSION);
+		return -EPROTO;
+	}
+	if (h.magic != STATE_MAGIC || h.head_crc != head_crc(&h)) {
+		snprintf(why, 128, "the mount's state is damaged: unmount and mount again");
 		return -EPROTO;
 	}
 	/* The CRC proves that a daemon wrote it; the sizes must still be the ones

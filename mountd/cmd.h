@@ -7,6 +7,7 @@ int cmd_mount(int argc, char **argv);
 /* As mount(8) calls /sbin/mount.ontapfs; exit status as in mount(8). */
 int cmd_mount_helper(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
+int cmd_upgrade(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_log(int argc, char **argv);

@@ -159,6 +159,16 @@ static void read_login(struct ontap *o, void *priv)
 	config_free(&cfg);
 }
 
+/* An upgrade: looks whether this daemon can follow the one that serves, and waits
+ * until that one has gone. 0, or -errno with err. */
+static int wait_for_turn(struct serve *s, const struct fs_params *params, char err[512])
+{
+	int r = fs_check_takeover(params, err);
+	if (r == 0 && (r = link_wait_go(s->link)) < 0)
+		snprintf(err, 512, "the holder does not need this daemon any more");
+	return r;
+}
+
 /* Loads the configuration and makes the file system from it; secrets live no
  * longer than this. NULL: err says why, errno is EOPNOTSUPP when a takeover is
  * impossible for good. */
@@ -180,10 +190,14 @@ static struct fs *make_fs(struct serve *s, const struct link_setup *setup, char 
 		params.ontap.read_login_priv = s;
 		params.fuse_fd = setup->fuse_fd;
 		params.state_fd = setup->state_fd;
-		params.takeover = setup->takeover;
+		params.takeover = setup->mode != HOLD_FIRST;
 		params.mountpoint = s->mountpoint;
-		fs = fs_new(&params, err);
+		if (setup->mode == HOLD_CANDIDATE)
+			r = wait_for_turn(s, &params, err);
+		errno = -r;
 	}
+	if (r == 0)
+		fs = fs_new(&params, err);
 	int saved = errno;
 	buf_fini(&json);
 	config_free(&cfg);
@@ -209,11 +223,11 @@ static int serve(struct serve *s)
 	struct fs *fs = make_fs(s, &setup, err);
 	if (!fs)
 		return fail(s,
-			    setup.takeover && errno == EOPNOTSUPP ? HOLD_EXIT_CANNOT
-								  : HOLD_EXIT_FAILED,
+			    setup.mode != HOLD_FIRST && errno == EOPNOTSUPP ? HOLD_EXIT_CANNOT
+									    : HOLD_EXIT_FAILED,
 			    err);
 	set_fs(s, fs);
-	if (!setup.takeover) {
+	if (setup.mode == HOLD_FIRST) {
 		char options[1024];
 		fs_mount_options(fs, options, sizeof(options));
 		r = link_mount(s->link, options, err, sizeof(err));

@@ -63,22 +63,55 @@ static void parse_line(char *line, struct control_status *s)
 		snprintf(s->reason, sizeof(s->reason), "%s", value);
 }
 
-int control_status(int fd, int timeout_ms, struct control_status *ret)
+/* Sends a command; its answer goes to text. 0 or -errno. */
+static int ask(int fd, const char *cmd, int timeout_ms, char *text, size_t len)
 {
-	if (send(fd, HOLD_CMD_STATUS, strlen(HOLD_CMD_STATUS), MSG_NOSIGNAL) < 0)
+	if (send(fd, cmd, strlen(cmd), MSG_NOSIGNAL) < 0)
 		return -errno;
 	int r = wait_readable(fd, timeout_ms);
 	if (r <= 0)
 		return r < 0 ? r : -ETIMEDOUT;
-	char text[8192];
-	ssize_t n = recv(fd, text, sizeof(text) - 1, 0);
+	ssize_t n = recv(fd, text, len - 1, 0);
 	if (n <= 0)
 		return n < 0 ? -errno : -ECONNRESET;
 	text[n] = '\0';
+	return 0;
+}
+
+int control_status(int fd, int timeout_ms, struct control_status *ret)
+{
+	char text[8192];
+	int r = ask(fd, HOLD_CMD_STATUS, timeout_ms, text, sizeof(text));
+	if (r < 0)
+		return r;
 	*ret = (struct control_status){0};
 	for (char *save = NULL, *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
 		parse_line(l, ret);
 	return 0;
+}
+
+int control_upgrade(int fd, int timeout_ms, struct control_upgrade *ret)
+{
+	char text[8192];
+	int r = ask(fd, HOLD_CMD_UPGRADE, timeout_ms, text, sizeof(text));
+	if (r < 0)
+		return r;
+	*ret = (struct control_upgrade){0};
+	for (char *save = NULL, *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		char *value = strchr(l, ' ');
+		if (!value)
+			continue;
+		*value++ = '\0';
+		if (strcmp(l, "old") == 0)
+			ret->old = number(value);
+		else if (strcmp(l, "new") == 0)
+			ret->new = number(value);
+		else if (strcmp(l, "pause_us") == 0)
+			ret->pause_us = number(value);
+		else if (strcmp(l, "error") == 0)
+			snprintf(ret->error, sizeof(ret->error), "%s", value);
+	}
+	return ret->new || ret->error[0] ? 0 : -EPROTO;
 }
 
 int control_wait_end(int fd, int timeout_ms)

@@ -13,7 +13,12 @@
  *   exit 1               exit 0        FALLBACK <--------------
  *                                         | SIGHUP: TAKEOVER    (SIGTERM: STOP from all)
  *
- * Invariants: at most one daemon lives (the next is started only after the
+ * `ontapfs upgrade` while a daemon runs: the next one is started beside it, looks
+ * whether it can take over, and waits (PREPARED). Only then the old one is told
+ * to end, and after its exit the next one is let go (GO): RUN --exit--> TAKEOVER.
+ * A next one that fails changes nothing.
+ *
+ * Invariants: at most one daemon serves (the next is let go only after the
  * pidfd of the last reported its exit); the holder reads /dev/fuse only while
  * no daemon lives; it never waits anywhere but in poll(2). While a daemon
  * lives the FUSE descriptor is not polled: each request would wake us. */
@@ -29,16 +34,14 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "mountd/hold.h"
+#include "mountd/hold_child.h"
 #include "mountd/hold_fallback.h"
 
 #define NSEC        1000000000LL
@@ -48,9 +51,10 @@
 #define STABLE_NS   (10 * NSEC)
 /* What a daemon gets to exit after it was told to, or said that it will. */
 #define STOP_NS     (15 * NSEC)
+/* What the next daemon gets to look whether it can take over. */
+#define PREPARE_NS  (30 * NSEC)
 #define END_MS      5000 /* a holder whose mount has gone ends within that */
 #define CLIENTS_MAX 32
-#define NOFILE_WANT 65536
 
 enum state { START, RUN, WAIT, TAKEOVER, FALLBACK, STOP };
 static const char *const state_name[] = {"starting", "ready",    "restarting",
@@ -67,8 +71,7 @@ static struct hold {
 	char socket_path[108]; /* as in sockaddr_un; "" until bound */
 
 	enum state state;
-	pid_t pid; /* of the daemon, 0 none */
-	int pidfd, sock;
+	struct child daemon;
 	bool mounted, ended, failed;
 	bool served; /* some daemon was ready once */
 	uint64_t mount_id;
@@ -78,8 +81,17 @@ static struct hold {
 	int64_t backoff_ns;
 	int64_t due_ns;   /* WAIT: start a daemon; else: kill it; 0 never */
 	char reason[sizeof(((struct hold_msg *)0)->text)]; /* last failure */
+
+	/* an upgrade: pid of `next` 0 while there is none */
+	struct child next;
+	bool prepared;
+	int64_t next_due_ns; /* kill it */
+	int64_t pause_ns;    /* requests wait since then, 0: not told */
+	pid_t old;
+	int *asker;          /* whom to tell, one of clients; NULL nobody */
+	char next_reason[sizeof(((struct hold_msg *)0)->text)];
 } h = {.fuse_fd = -1, .state_fd = -1, .signal_fd = -1, .listen_fd = -1, .ready_fd = -1,
-       .pidfd = -1, .sock = -1};
+       .daemon = CHILD_NONE, .next = CHILD_NONE};
 
 /* ---- small things ----------------------------------------------------- */
 
@@ -143,44 +155,12 @@ static void report(bool ok)
 	}
 }
 
-static void set_oom_score(const char *score)
+/* A dead daemon is noticed by its pidfd. */
+static void send_msg(const struct child *c, struct hold_msg *msg, const int *fds, size_t nfds)
 {
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	ssize_t w = write(fd, score, strlen(score));
-	(void)w; /* best effort: needs CAP_SYS_RESOURCE */
-	close(fd);
-}
-
-/* Sends one message to the daemon; a dead daemon is noticed by its pidfd. */
-static void send_msg(struct hold_msg *msg, const int *fds, size_t nfds)
-{
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(2 * sizeof(int))];
-	} control = {0};
-	struct iovec iov = {.iov_base = msg, .iov_len = sizeof(*msg)};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-	if (nfds) {
-		m.msg_control = control.buf;
-		m.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, nfds * sizeof(int));
-	}
-	msg->magic = HOLD_MAGIC;
-	msg->version = HOLD_VERSION;
-	if (sendmsg(h.sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		say("cannot write to the daemon: %s", strerror(errno));
-}
-
-static void signal_daemon(int sig)
-{
-	if (h.pidfd >= 0)
-		syscall(SYS_pidfd_send_signal, h.pidfd, sig, NULL, 0);
+	int r = child_send(c, msg, fds, nfds);
+	if (r < 0)
+		say("cannot write to the daemon: %s", strerror(-r));
 }
 
 /* ---- the mount -------------------------------------------------------- */
@@ -247,74 +227,33 @@ static _Noreturn void finish(int status)
 
 /* ---- the daemon ------------------------------------------------------- */
 
-static _Noreturn void run_daemon(int sock)
-{
-	/* Its own session: a Ctrl-C at the terminal reaches the holder only, which
-	 * then ends things in order. */
-	setsid();
-	sigset_t none;
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	set_oom_score("-998");
-
-	struct rlimit lim;
-	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur < NOFILE_WANT) {
-		struct rlimit want = {.rlim_cur = NOFILE_WANT,
-				      .rlim_max = lim.rlim_max > NOFILE_WANT ? lim.rlim_max
-									     : NOFILE_WANT};
-		if (setrlimit(RLIMIT_NOFILE, &want) < 0) {
-			lim.rlim_cur = lim.rlim_max;
-			setrlimit(RLIMIT_NOFILE, &lim);
-		}
-	}
-
-	char number[16];
-	snprintf(number, sizeof(number), "%d", sock);
-	setenv(HOLD_ENV, number, 1);
-	fcntl(sock, F_SETFD, 0);
-	execv(h.daemon_argv[0], h.daemon_argv);
-
-	struct hold_msg msg = {.magic = HOLD_MAGIC, .version = HOLD_VERSION, .type = HOLD_FAILED,
-			       .err = -errno};
-	snprintf(msg.text, sizeof(msg.text), "cannot start %s: %s", h.daemon_argv[0],
-		 strerror(errno));
-	send(sock, &msg, sizeof(msg), MSG_NOSIGNAL);
-	_exit(127);
-}
-
 /* Starts a daemon; false with the reason set. */
 static bool start_daemon(void)
 {
-	int pair[2];
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-		set_reason("cannot make a socket pair: %s", strerror(errno));
+	if (child_start(&h.daemon, h.daemon_argv, h.reason, sizeof(h.reason)) < 0)
 		return false;
-	}
-	pid_t pid = fork();
-	if (pid == 0)
-		run_daemon(pair[1]);
-	int err = errno;
-	close(pair[1]);
-	if (pid < 0) {
-		close(pair[0]);
-		set_reason("cannot start a process: %s", strerror(err));
-		return false;
-	}
-	h.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (h.pidfd < 0) {
-		/* Without a pidfd its end could not be seen, so it must not live. */
-		set_reason("cannot watch the daemon: %s", strerror(errno));
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
-		close(pair[0]);
-		return false;
-	}
-	h.pid = pid;
-	h.sock = pair[0];
 	h.ended = h.failed = false;
 	h.ready_ns = 0;
 	return true;
+}
+
+/* ---- messages --------------------------------------------------------- */
+
+/* The one who asked for an upgrade gets its lines. */
+__attribute__((format(printf, 1, 2))) static void tell_asker(const char *fmt, ...)
+{
+	char text[1400];
+	va_list ap;
+	if (!h.asker)
+		return;
+	va_start(ap, fmt);
+	int n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (n > (int)sizeof(text) - 1)
+		n = (int)sizeof(text) - 1;
+	if (send(*h.asker, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		close_fd(h.asker);
+	h.asker = NULL;
 }
 
 static void daemon_ready(void)
@@ -329,27 +268,46 @@ static void daemon_ready(void)
 	h.served = true;
 	if (first)
 		report(true);
-	say(first ? "ready, daemon %d" : "taken over by daemon %d", (int)h.pid);
+	say(first ? "ready, daemon %d" : "taken over by daemon %d", (int)h.daemon.pid);
+	if (!h.pause_ns)
+		return;
+	long long us = (h.ready_ns - h.pause_ns) / 1000;
+	h.pause_ns = 0;
+	say("upgraded, requests waited %lld.%03lld ms", us / 1000, us % 1000);
+	tell_asker("old %d\nnew %d\npause_us %lld\n", (int)h.old, (int)h.daemon.pid, us);
+}
+
+static void setup(struct child *c, enum hold_mode mode)
+{
+	struct hold_msg msg = {.type = HOLD_SETUP, .flag = mode};
+	int fds[2] = {h.fuse_fd, h.state_fd};
+	send_msg(c, &msg, fds, 2);
+}
+
+static void let_go(void)
+{
+	struct hold_msg go = {.type = HOLD_GO};
+	send_msg(&h.daemon, &go, NULL, 0);
 }
 
 static void on_message(struct hold_msg *msg)
 {
 	switch (msg->type) {
-	case HOLD_HELLO: {
-		struct hold_msg setup = {.type = HOLD_SETUP, .flag = h.mounted};
-		int fds[2] = {h.fuse_fd, h.state_fd};
-		send_msg(&setup, fds, 2);
+	case HOLD_HELLO:
+		setup(&h.daemon, h.mounted ? HOLD_TAKEOVER : HOLD_FIRST);
 		break;
-	}
 	case HOLD_MOUNT: {
 		if (h.mounted || h.state != START)
 			break;
 		struct hold_msg answer = {.type = HOLD_MOUNTED, .err = do_mount(msg->text)};
 		if (answer.err)
 			memcpy(answer.text, h.reason, sizeof(answer.text));
-		send_msg(&answer, NULL, 0);
+		send_msg(&h.daemon, &answer, NULL, 0);
 		break;
 	}
+	case HOLD_PREPARED: /* the last one ended before this one was asked to follow it */
+		let_go();
+		break;
 	case HOLD_READY:
 		daemon_ready();
 		break;
@@ -371,23 +329,16 @@ static void on_message(struct hold_msg *msg)
 static bool read_messages(void)
 {
 	struct hold_msg msg;
-	for (;;) {
-		ssize_t n = recv(h.sock, &msg, sizeof(msg), MSG_DONTWAIT);
-		if (n < 0)
-			return errno == EAGAIN || errno == EINTR;
-		if (n == 0)
-			return false;
-		if (n != (ssize_t)sizeof(msg) || msg.magic != HOLD_MAGIC ||
-		    msg.version != HOLD_VERSION) {
-			h.failed = true;
-			set_reason("the daemon does not speak version %d of the holder's protocol",
-				   HOLD_VERSION);
-			signal_daemon(SIGKILL);
-			return false;
-		}
-		msg.text[sizeof(msg.text) - 1] = '\0';
+	int r;
+	while ((r = child_receive(&h.daemon, &msg)) > 0)
 		on_message(&msg);
+	if (r == -EPROTO) {
+		h.failed = true;
+		set_reason("the daemon does not speak version %d of the holder's protocol",
+			   HOLD_VERSION);
+		child_signal(&h.daemon, SIGKILL);
 	}
+	return r == 0;
 }
 
 /* ---- life of the daemon ------------------------------------------------ */
@@ -415,6 +366,8 @@ static void enter_fallback(void)
 	int r = fallback_begin(h.fuse_fd, h.state_fd);
 	if (r < 0)
 		say("cannot answer the requests of the last daemon one by one: %s", strerror(-r));
+	h.pause_ns = 0;
+	tell_asker("error no daemon comes up: %s\n", h.reason);
 }
 
 /* A daemon is gone: try again after the backoff, or give up. */
@@ -452,16 +405,29 @@ static void describe_exit(const siginfo_t *si)
 			   h.state == START ? " before the file system was ready" : "");
 }
 
+/* The next daemon becomes the daemon: the last one is gone. */
+static void promote_next(void)
+{
+	h.daemon = h.next;
+	h.next = (struct child)CHILD_NONE;
+	h.next_due_ns = 0;
+	h.ended = h.failed = false;
+	h.ready_ns = 0;
+	h.state = TAKEOVER;
+	h.restarts++;
+	h.due_ns = h.down_ns + (h.grace_ns > NSEC ? h.grace_ns : NSEC);
+	if (h.prepared)
+		let_go();
+	h.prepared = false;
+}
+
 static void on_daemon_exit(void)
 {
-	siginfo_t si = {0};
-	if (waitid(P_PID, (id_t)h.pid, &si, WEXITED | WNOHANG) < 0 || si.si_pid == 0)
-		return;
-	if (h.sock >= 0)
+	if (h.daemon.sock >= 0)
 		read_messages(); /* its last words */
-	close_fd(&h.sock);
-	close_fd(&h.pidfd);
-	h.pid = 0;
+	siginfo_t si;
+	if (!child_reap(&h.daemon, &si))
+		return;
 	int64_t now = now_ns();
 	bool killed = si.si_code != CLD_EXITED && si.si_status == SIGKILL;
 	bool stopped = si.si_code == CLD_EXITED && si.si_status == HOLD_EXIT_OK;
@@ -479,23 +445,107 @@ static void on_daemon_exit(void)
 	if (h.state == START)
 		finish(1);
 	say("%s", h.reason);
+	if (h.next.pid) {
+		h.down_ns = now;
+		promote_next();
+		return;
+	}
 	plan_restart(recovered,
 		     si.si_code == CLD_EXITED && si.si_status == HOLD_EXIT_CANNOT);
 }
 
+/* ---- upgrade ------------------------------------------------------------ */
+
+static void begin_upgrade(int *client)
+{
+	h.asker = client;
+	h.old = h.daemon.pid;
+	h.next_reason[0] = '\0';
+	if (h.state == WAIT || h.state == FALLBACK) {
+		h.pause_ns = h.down_ns = now_ns();
+		h.backoff_ns = 0;
+		start_takeover();
+	} else if (h.state != RUN) {
+		tell_asker("error this mount is %s\n", state_name[h.state]);
+	} else if (child_start(&h.next, h.daemon_argv, h.next_reason, sizeof(h.next_reason)) < 0) {
+		tell_asker("error %s\n", h.next_reason);
+	} else {
+		say("upgrade: looking whether daemon %d can follow %d", (int)h.next.pid, (int)h.daemon.pid);
+		h.prepared = false;
+		h.next_due_ns = now_ns() + PREPARE_NS;
+	}
+}
+
+static void next_failed(const char *why)
+{
+	if (!h.next_reason[0])
+		snprintf(h.next_reason, sizeof(h.next_reason), "%s", why);
+	child_signal(&h.next, SIGKILL);
+}
+
+static void next_prepared(void)
+{
+	h.prepared = true;
+	h.next_due_ns = 0;
+	h.pause_ns = now_ns();
+	say("upgrade: daemon %d can take over, daemon %d is told to end", (int)h.next.pid, (int)h.daemon.pid);
+	child_signal(&h.daemon, SIGTERM);
+	h.due_ns = h.pause_ns + STOP_NS;
+}
+
+static void read_next(void)
+{
+	struct hold_msg msg;
+	int r;
+	while ((r = child_receive(&h.next, &msg)) > 0) {
+		if (msg.type == HOLD_HELLO)
+			setup(&h.next, HOLD_CANDIDATE);
+		else if (msg.type == HOLD_PREPARED && !h.prepared && h.state == RUN)
+			next_prepared();
+		else if (msg.type == HOLD_FAILED)
+			next_failed(msg.text);
+		else
+			next_failed("it does not know how to follow another daemon");
+	}
+	if (r == -EPROTO)
+		next_failed("it does not speak this holder's protocol: unmount and mount again");
+	if (r < 0)
+		child_hang_up(&h.next);
+}
+
+/* The last daemon serves on as if nothing had been; if it was told to end
+ * already, its exit is met like any other. */
+static void on_next_exit(void)
+{
+	if (h.next.sock >= 0)
+		read_next();
+	siginfo_t si;
+	if (!child_reap(&h.next, &si))
+		return;
+	h.prepared = false;
+	h.next_due_ns = 0;
+	if (!h.next_reason[0])
+		snprintf(h.next_reason, sizeof(h.next_reason), "the new daemon ended by %s %d",
+			 si.si_code == CLD_EXITED ? "status" : "signal", si.si_status);
+	say("upgrade refused, daemon %d serves on: %s", (int)h.daemon.pid, h.next_reason);
+	tell_asker("error %s\n", h.next_reason);
+}
+
+/* ---- from outside --------------------------------------------------------- */
+
 static void stop(const char *why)
 {
 	if (h.state == STOP) { /* asked twice: no more patience */
-		signal_daemon(SIGKILL);
+		child_signal(&h.daemon, SIGKILL);
 		return;
 	}
 	say("%s", why);
 	if (h.state == START)
 		set_reason("%s before the file system was ready", why);
 	h.state = STOP;
-	if (!h.pid)
+	if (!h.daemon.pid)
 		finish(h.served ? 0 : 1);
-	signal_daemon(SIGTERM);
+	child_signal(&h.daemon, SIGTERM);
 	h.due_ns = now_ns() + STOP_NS;
 }
 
@@ -511,19 +561,25 @@ static void on_signal(void)
 		h.backoff_ns = 0;
 		start_takeover();
 	} else {
-		signal_daemon((int)si.ssi_signo);
+		child_signal(&h.daemon, (int)si.ssi_signo);
 	}
 }
 
 static void on_timer(void)
 {
+	if (h.next_due_ns && now_ns() >= h.next_due_ns) {
+		h.next_due_ns = 0;
+		next_failed("the new daemon does not get ready");
+	}
+	if (!h.due_ns || now_ns() < h.due_ns)
+		return;
 	h.due_ns = 0;
 	if (h.state == WAIT) {
 		start_takeover();
 		return;
 	}
-	say("the daemon %d does not get on, it is killed", (int)h.pid);
-	signal_daemon(SIGKILL);
+	say("the daemon %d does not get on, it is killed", (int)h.daemon.pid);
+	child_signal(&h.daemon, SIGKILL);
 }
 
 /* ---- the control socket ------------------------------------------------ */
@@ -606,21 +662,29 @@ static void on_client(int *fd)
 	char cmd[64];
 	ssize_t n = recv(*fd, cmd, sizeof(cmd) - 1, MSG_DONTWAIT);
 	if (n <= 0) {
-		if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 			close_fd(fd);
+			if (h.asker == fd)
+				h.asker = NULL;
+		}
 		return;
 	}
 	cmd[n] = '\0';
+	if (strcmp(cmd, HOLD_CMD_UPGRADE) == 0 && !h.next.pid && !h.asker) {
+		begin_upgrade(fd);
+		return;
+	}
 	char text[8192];
 	int len;
 	if (strcmp(cmd, HOLD_CMD_STATUS) == 0)
 		len = snprintf(text, sizeof(text),
 			       "mountpoint %s\nholder %d\ndaemon %d\nstate %s\nrestarts %d\n%s%s%s",
-			       h.mountpoint, (int)getpid(), (int)h.pid, state_name[h.state],
+			       h.mountpoint, (int)getpid(), (int)h.daemon.pid, state_name[h.state],
 			       h.restarts, h.reason[0] ? "reason " : "", h.reason,
 			       h.reason[0] ? "\n" : "");
 	else
-		len = snprintf(text, sizeof(text), "error unknown command\n");
+		len = snprintf(text, sizeof(text), "error %s\n", strcmp(cmd, HOLD_CMD_UPGRADE) == 0 ?
+			       "another upgrade is under way" : "unknown command");
 	if (len >= (int)sizeof(text))
 		len = (int)sizeof(text) - 1;
 	if (send(*fd, text, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
@@ -630,15 +694,19 @@ static void on_client(int *fd)
 /* ---- the loop ---------------------------------------------------------- */
 
 enum {
-	POLL_SIGNAL, POLL_SOCK, POLL_PIDFD, POLL_FUSE, POLL_READY, POLL_LISTEN, POLL_CLIENTS,
+	POLL_SIGNAL, POLL_SOCK, POLL_PIDFD, POLL_NEXT, POLL_NEXT_PIDFD, POLL_FUSE, POLL_READY,
+	POLL_LISTEN, POLL_CLIENTS,
 	POLL_MAX = POLL_CLIENTS + CLIENTS_MAX
 };
 
 static int poll_timeout(void)
 {
-	if (!h.due_ns)
+	int64_t due = h.due_ns;
+	if (h.next_due_ns && (!due || h.next_due_ns < due))
+		due = h.next_due_ns;
+	if (!due)
 		return -1;
-	int64_t left = h.due_ns - now_ns();
+	int64_t left = due - now_ns();
 	if (left <= 0)
 		return 0;
 	int64_t ms = (left + 999999) / 1000000;
@@ -649,9 +717,11 @@ static void loop_once(void)
 {
 	struct pollfd p[POLL_MAX] = {
 		[POLL_SIGNAL] = {.fd = h.signal_fd, .events = POLLIN},
-		[POLL_SOCK] = {.fd = h.sock, .events = POLLIN},
-		[POLL_PIDFD] = {.fd = h.pidfd, .events = POLLIN},
-		[POLL_FUSE] = {.fd = h.mounted && !h.pid ? h.fuse_fd : -1,
+		[POLL_SOCK] = {.fd = h.daemon.sock, .events = POLLIN},
+		[POLL_PIDFD] = {.fd = h.daemon.pidfd, .events = POLLIN},
+		[POLL_NEXT] = {.fd = h.next.sock, .events = POLLIN},
+		[POLL_NEXT_PIDFD] = {.fd = h.next.pidfd, .events = POLLIN},
+		[POLL_FUSE] = {.fd = h.mounted && !h.daemon.pid ? h.fuse_fd : -1,
 			    .events = h.state == FALLBACK ? POLLIN : 0},
 		[POLL_READY] = {.fd = h.ready_fd},
 		[POLL_LISTEN] = {.fd = h.listen_fd, .events = POLLIN},
@@ -668,7 +738,12 @@ static void loop_once(void)
 	if (p[POLL_LISTEN].revents)
 		accept_client();
 	if (p[POLL_SOCK].revents && !read_messages())
-		close_fd(&h.sock);
+		child_hang_up(&h.daemon);
+	/* Before the exit of the daemon, which may put the next one in its place. */
+	if (p[POLL_NEXT].revents)
+		read_next();
+	if (p[POLL_NEXT_PIDFD].revents)
+		on_next_exit();
 	if (p[POLL_PIDFD].revents)
 		on_daemon_exit();
 	else if (p[POLL_FUSE].revents & POLLERR)
@@ -682,8 +757,7 @@ static void loop_once(void)
 	}
 	if (p[POLL_SIGNAL].revents)
 		on_signal();
-	if (h.due_ns && now_ns() >= h.due_ns)
-		on_timer();
+	on_timer();
 }
 
 /* ---- start -------------------------------------------------------------- */

@@ -6,9 +6,11 @@
  * descriptor named by HOLD_ENV. Every message is one struct hold_msg; SETUP
  * carries the two descriptors as SCM_RIGHTS. The holder is the only parent.
  *
- * First start:  HELLO, SETUP, MOUNT, MOUNTED, READY ... ENDED
- * Takeover:     HELLO, SETUP(flag 1), READY ... ENDED
- * In both, FAILED may come instead of any later message of the daemon. */
+ * First start:  HELLO, SETUP(first), MOUNT, MOUNTED, READY ... ENDED
+ * Takeover:     HELLO, SETUP(takeover), READY ... ENDED
+ * Upgrade:      HELLO, SETUP(candidate), PREPARED, GO, READY ... ENDED
+ * In all, FAILED may come instead of any later message of the daemon. A
+ * candidate looks only, and serves from GO on: its predecessor is gone then. */
 #ifndef MOUNTD_HOLD_H
 #define MOUNTD_HOLD_H
 
@@ -22,13 +24,17 @@
 
 enum hold_type {
 	HOLD_HELLO = 1, /* daemon: I am here */
-	HOLD_SETUP,     /* holder: fds = {fuse (O_NONBLOCK), state}; flag = 1 on takeover */
+	HOLD_SETUP,     /* holder: fds = {fuse (O_NONBLOCK), state}; flag = enum hold_mode */
 	HOLD_MOUNT,     /* daemon, first start only: text = options for mount(2) */
 	HOLD_MOUNTED,   /* holder: err = 0 or -errno, text = why */
 	HOLD_READY,     /* daemon: the tree answers */
 	HOLD_FAILED,    /* daemon: text = one sentence; it exits next */
 	HOLD_ENDED,     /* daemon: the mount is gone (unmounted); it exits next with 0 */
+	HOLD_PREPARED,  /* candidate: nothing is in the way of taking over */
+	HOLD_GO,        /* holder: take over now */
 };
+
+enum hold_mode { HOLD_FIRST, HOLD_TAKEOVER, HOLD_CANDIDATE };
 
 struct hold_msg {
 	uint32_t magic, version;
@@ -45,14 +51,17 @@ enum {
 	HOLD_EXIT_CANNOT = 3, /* takeover is impossible with this state: do not try again */
 };
 
-/* The holder's own socket (SOCK_SEQPACKET), for `ontapfs umount` and `status`.
- * Peers are root or the holder's user. A peer sends "status" and gets lines of
- * "key value": mountpoint, holder, daemon (pid, 0 none), state, restarts,
- * reason (last failure; the line is missing when there was none). A peer that
- * stays connected sees end of file when the holder has exited. */
+/* The holder's own socket (SOCK_SEQPACKET), for `ontapfs umount`, `status` and
+ * `upgrade`. Peers are root or the holder's user. A peer sends "status" and gets
+ * lines of "key value": mountpoint, holder, daemon (pid, 0 none), state, restarts,
+ * reason (last failure; the line is missing when there was none). "upgrade" is
+ * answered when it is over: old, new (pids), pause_us; or "error" and a sentence,
+ * and then the daemon that served serves on, if one did. A peer that stays
+ * connected sees end of file when the holder has exited. */
 #define HOLD_RUN_DIR     "/run/ontapfs"
 #define HOLD_RUN_DIR_ENV "ONTAPFS_RUN_DIR"
 #define HOLD_CMD_STATUS  "status"
+#define HOLD_CMD_UPGRADE "upgrade"
 
 static inline const char *hold_run_dir(void)
 {

@@ -67,8 +67,15 @@ int link_setup(int link, struct link_setup *ret)
 	int r = receive(link, HOLD_SETUP, &msg, fds);
 	if (r < 0)
 		return r;
-	*ret = (struct link_setup){.fuse_fd = fds[0], .state_fd = fds[1], .takeover = msg.flag != 0};
+	*ret = (struct link_setup){.fuse_fd = fds[0], .state_fd = fds[1], .mode = (enum hold_mode)msg.flag};
 	return 0;
+}
+
+int link_wait_go(int link)
+{
+	struct hold_msg msg;
+	link_send(link, HOLD_PREPARED, "");
+	return receive(link, HOLD_GO, &msg, NULL);
 }
 
 int link_mount(int link, const char *options, char *err, size_t len)

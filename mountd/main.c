@@ -12,6 +12,7 @@ static const struct command {
 } commands[] = {
 	{"mount", "ontapfs mount", cmd_mount},
 	{"umount", "ontapfs umount", cmd_umount},
+	{"upgrade", "ontapfs upgrade", cmd_upgrade},
 	{"status", "ontapfs status", cmd_status},
 	{"doctor", "ontapfs doctor", cmd_doctor},
 	{"log", "ontapfs log", cmd_log},
@@ -28,6 +29,7 @@ static const char doc[] =
 	"\vCommands:\n"
 	"  mount SOURCE MOUNTPOINT   mount the tree\n"
 	"  umount MOUNTPOINT         unmount it and wait for its end\n"
+	"  upgrade MOUNTPOINT        replace its daemon by the program as it is now\n"
 	"  status [MOUNTPOINT]       show mounts and how they are\n"
 	"  doctor CONFIG             check all that a mount needs, with the remedy for what is wrong\n"
 	"  log PATH                  list the snapshots of a volume, who made them, their clones\n"
