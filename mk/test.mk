@@ -1,4 +1,5 @@
 ## make check       build, then unit tests and cases on a real mount (root and /dev/fuse)
+## make check-all   all that takes long, resumable; suites that others wrote: ONTAPFS_SUITES=DIR (root); ALL_ARGS='--list'
 ## make check-ganesha  the cases about files with NFS-Ganesha as the server (nfs-ganesha, nfs-ganesha-vfs, xfsprogs)
 ## make check-clients  Python, Go and other clients from outside against the simulator (root; package registries)
 ## make check-unit  unit tests only: no root, no mount
@@ -75,6 +76,11 @@ check: all $(UNIT_BIN) fuzz-bin $(SAN_PROBE)
 check-ganesha: all
 	@$(RUN) --cases --nfs=ganesha
 
+# ALL_ARGS go to tests/all/run:  make check-all ALL_ARGS='-k fio'
+ALL_ARGS ?=
+check-all: all
+	@B=$(B) MAKE='$(MAKE)' tests/all/run $(if $(ONTAPFS_SUITES),'$(ONTAPFS_SUITES)') $(ALL_ARGS)
+
 # CLIENTS are parts of tests/clients:  make check-clients CLIENTS=python
 CLIENTS ?=
 check-clients: all
@@ -108,4 +114,4 @@ sanitize:
 demo:
 	@B=$(B) KEEP=$(KEEP) tests/demo
 
-.PHONY: check check-cells check-clients check-ganesha check-teeth check-unit check-vm sanitize scale demo
+.PHONY: check check-all check-cells check-clients check-ganesha check-teeth check-unit check-vm sanitize scale demo
