@@ -351,6 +351,15 @@ def rest_transfer(mirror, sim=None):
     eq(wait_for(done, "the transfer", 30), "success", "the transfer")
 
 
+def rest_export_rules(change, sim=None):
+    """Changes every rule of every export policy, say {"superuser": ["none"]}. The NFS server
+    learns of it in a moment, not at once."""
+    for policy in rest("GET", "/protocols/nfs/export-policies?fields=id", sim=sim)[1]["records"]:
+        rules = "/protocols/nfs/export-policies/%s/rules" % policy["id"]
+        for r in rest("GET", rules + "?fields=index", sim=sim)[1]["records"]:
+            rest("PATCH", "%s/%s" % (rules, r["index"]), change, sim=sim)
+
+
 def store(volume="project1", snapshot=None, sim=None):
     """Directory of a volume behind the server: what happens there, another client did."""
     which = volume if snapshot is None else "%s@%s" % (volume, snapshot)

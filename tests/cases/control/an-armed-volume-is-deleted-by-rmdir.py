@@ -43,9 +43,11 @@ with t.own_mount(ALLOW, name="m2") as (sim, gw):
     t.ok("project1" not in os.listdir(gw.mnt), "listed")
     # Its maker deletes what he made.
     t.run_as(t.A, t.A, os.mkdir, gw.mnt + "/mine")
-    t.run_as(t.A, t.A, os.setxattr, gw.mnt + "/mine", "ontap.arm", b"mine")
+    t.run_as(t.B, t.B, os.setxattr, gw.mnt + "/mine", "ontap.arm", b"mine")
     t.expect(errno.EPERM, t.run_as, t.B, t.B, os.rmdir, gw.mnt + "/mine")
     for s in t.rest_snapshots("mine", sim.dir):
         t.rest_snapshot_delete(s, "mine", sim.dir)
+    t.ok(t.rest_volume("mine", sim.dir), "another user deleted it")
+    t.run_as(t.A, t.A, os.setxattr, gw.mnt + "/mine", "ontap.arm", b"mine")
     t.run_as(t.A, t.A, os.rmdir, gw.mnt + "/mine")
     t.eq(t.rest_volume("mine", sim.dir), None, "his volume")

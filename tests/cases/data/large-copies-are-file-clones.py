@@ -44,6 +44,11 @@ with t.own_mount() as (sim, gw):
     t.expect(errno.EEXIST, os.link, frozen + "big", v + "/c")
     t.expect(errno.EXDEV, os.link, frozen + "small", v + "/d")
     t.expect(errno.ENOENT, os.lstat, v + "/d")
+    t.write(v + "/longer", b"x" * len(data) + b"what lies behind")
+    with open(v + "/big", "rb") as a, open(v + "/longer", "r+b") as b:
+        t.eq(os.copy_file_range(a.fileno(), b.fileno(), len(data), 0, 0) > 0, True, "copy_file_range into an old file")
+    t.eq(t.read(v + "/longer")[len(data):], b"what lies behind", "what lies behind a copy")
+    t.eq(clones(gw), 3, "file clones after all these")
     # Without the right to read there is no copy.
     os.chmod(v + "/big", 0o600)
     os.mkdir(v + "/.snapshots/closed")

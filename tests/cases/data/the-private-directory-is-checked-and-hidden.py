@@ -82,10 +82,7 @@ with t.own_sim() as sim:
     os.chmod(store, 0o777)
     os.chmod(store + "/big", 0o644)
     with t.Gateway(sim.backend, t.WORK + "/mnt") as gw:
-        for p in t.rest("GET", "/protocols/nfs/export-policies?fields=id", sim=sim.dir)[1]["records"]:
-            path = "/protocols/nfs/export-policies/%s/rules" % p["id"]
-            for r in t.rest("GET", path + "?fields=index", sim=sim.dir)[1]["records"]:
-                t.rest("PATCH", "%s/%s" % (path, r["index"]), {"superuser": ["none"]}, sim=sim.dir)
+        t.rest_export_rules({"superuser": ["none"]}, sim.dir)
         t.wait_for(lambda: t.errno_of(os.chown, gw.mnt + "/project1/big", 0, 0), "root to be squashed", 10)
         t.run_as(t.A, t.A, copy, gw, gw.mnt + "/project1/squashed", 0, "root is squashed")
         t.ok(not os.path.lexists(private), "nobody's directory is taken away")

@@ -17,10 +17,7 @@ with t.own_mount() as (sim, gw):
     os.chmod(vol + "open/f", 0o600)
     os.chmod(vol, 0o755)
     os.mkdir(vol + ".snapshots/s")
-    for p in t.rest("GET", "/protocols/nfs/export-policies?fields=id", sim=sim.dir)[1]["records"]:
-        rules = "/protocols/nfs/export-policies/%s/rules" % p["id"]
-        for r in t.rest("GET", rules + "?fields=index", sim=sim.dir)[1]["records"]:
-            t.rest("PATCH", "%s/%s" % (rules, r["index"]), {"superuser": ["none"]}, sim=sim.dir)
+    t.rest_export_rules({"superuser": ["none"]}, sim.dir)
 
     def opens(path, flags=os.O_RDONLY):
         os.close(os.open(path, flags))

@@ -13,15 +13,7 @@ with t.own_mount() as (sim, gw):
     os.chmod(d, 0o755)
     f = d + "/f"
     t.run_as(t.A, t.A, t.write, f, b"a" * 8192, os.O_WRONLY | os.O_CREAT, 0o600)
-    pol = t.rest("GET", "/protocols/nfs/export-policies?fields=id,name,rules", sim=sim.dir)[1]["records"]
-    n = 0
-    for p in pol:
-        rules = t.rest("GET", "/protocols/nfs/export-policies/%s/rules?fields=index" % p["id"], sim=sim.dir)[1]["records"]
-        for r in rules:
-            t.rest("PATCH", "/protocols/nfs/export-policies/%s/rules/%s" % (p["id"], r["index"]),
-                   {"superuser": ["none"]}, sim=sim.dir)
-            n += 1
-    t.ok(n, "there are export rules to change")
+    t.rest_export_rules({"superuser": ["none"]}, sim.dir)
 
     def denied():
         return t.errno_of(os.open, f, os.O_RDONLY) == errno.EACCES

@@ -19,3 +19,12 @@ with t.own_mount("allow=volume.resize", name="m2") as (sim, gw):
     t.write(v + "/f", "x")
     t.expect(errno.EPERM, os.setxattr, v + "/f", "ontap.volume.size", b"3G")
     t.eq(t.rest_volume("project1", sim.dir)["size"], 2 << 30, "size after refusals")
+    # The kernel lets root do all; the server's word counts for who is no admin.
+    os.chmod(v, 0o755)
+    t.rest_export_rules({"superuser": ["none"]}, sim.dir)
+    t.wait_for(lambda: t.errno_of(os.truncate, v + "/f", 1) == errno.EACCES, "root to be refused by the server", 30)
+    p = t.run("unshare", "--pid", "--fork", "setfattr", "-n", "ontap.volume.size", "-v", "3G", v, check=False)
+    t.ok(p.returncode == 1 and os.strerror(errno.EACCES) in p.stderr, "root of a container: " + p.stderr)
+    t.eq(t.rest_volume("project1", sim.dir)["size"], 2 << 30, "size after its attempt")
+    os.setxattr(v, "ontap.volume.size", b"3G")
+    t.eq(t.rest_volume("project1", sim.dir)["size"], 3 << 30, "size set by an admin")
