@@ -3,8 +3,12 @@
  * What must not happen twice is prepared: before REMOVE, RMDIR and RENAME the
  * target's handle is looked up and written into the slot's intent record;
  * CREATE (GUARDED), MKDIR and MKNOD set an atime whose nanoseconds are a nonce.
- * When an answer was lost and the call was sent again, "it exists" with our
- * nonce, or "it is gone" after we knew it, means that the first one did it. */
+ *
+ * When the answer to one that makes something is lost, it is sent again: "it
+ * exists" with our nonce means that the first one did it. One that takes a name
+ * away could then meet what another host has made of that name meanwhile. So it
+ * is not sent again before a LOOKUP showed that the name still stands for its
+ * target: gone, or another's handle, means that it was done. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -55,6 +59,38 @@ static struct nfsio_call *call_dir(struct req *r, enum nfsio_proc proc, struct n
 	struct nfsio_call *c = req_call(r, proc, dir);
 	c->name = name;
 	return c;
+}
+
+static bool same_fh(const struct nfsio_fh *a, const struct nfsio_fh *b)
+{
+	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
+
+/* Submits one that takes r->name in r->node away from intent.target. */
+static void submit_once(struct req *r, nfsio_done_fn done)
+{
+	r->call.look_first = true;
+	req_submit(r, done);
+}
+
+/* Whether it was done is not known: what does its name stand for now? */
+static void look(struct req *r, nfsio_done_fn looked)
+{
+	r->lost = r->changed = true;
+	call_dir(r, NFSIO_LOOKUP, r->node, r->name);
+	req_submit(r, looked);
+}
+
+/* After look(): was it not done, so that it is to be sent again? */
+static bool still_there(struct req *r, const struct nfsio_call *c)
+{
+	return c->res.err == 0 && same_fh(&c->res.fh, &r->note->intent.target);
+}
+
+/* The answer of a second run says "gone": did the first one do it? */
+static bool gone_by_us(const struct req *r, const struct nfsio_call *c)
+{
+	return c->res.err == -ENOENT && (r->lost || c->res.resent || r->replay);
 }
 
 static void after_dir(struct req *r, const struct nfsio_call *c)
@@ -351,21 +387,91 @@ static bool must_stay(struct fs *fs, const struct node *n, const struct nfsio_at
 	       (a->nlink <= 1 || a->nlink <= 1 + private_links_of(fs, n));
 }
 
+static void removed(struct req *r)
+{
+	if (r->note->intent.nodeid)
+		/* The link count of what else names it has changed. */
+		notify_attr(r->fs->p.fuse_fd, r->note->intent.nodeid);
+	req_err(r, 0);
+}
+
+static void remove_submit(struct req *r);
+
+static void remove_looked(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	if (still_there(r, c))
+		remove_submit(r);
+	else if (c->res.err && c->res.err != -ENOENT)
+		req_err(r, c->res.err);
+	else
+		removed(r);
+}
+
 static void remove_done(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
+	if (c->res.err == NFSIO_LOST) {
+		look(r, remove_looked);
+		return;
+	}
 	after_dir(r, c);
-	/* We looked it up just before: gone after a second sending means done. */
-	bool done_before = c->res.err == -ENOENT && (c->res.resent || r->replay);
-	if ((c->res.err == 0 || done_before) && r->note->intent.nodeid)
-		/* The link count of what else names it has changed. */
-		notify_attr(r->fs->p.fuse_fd, r->note->intent.nodeid);
-	req_err(r, done_before ? 0 : c->res.err);
+	if (c->res.err == 0 || gone_by_us(r, c))
+		removed(r);
+	else
+		req_err(r, c->res.err);
+}
+
+static void remove_submit(struct req *r)
+{
+	call_dir(r, r->opcode == FUSE_RMDIR ? NFSIO_RMDIR : NFSIO_REMOVE, r->node, r->name);
+	submit_once(r, remove_done);
+}
+
+static void silly_submit(struct req *r);
+
+/* Gone from its name: by us, if it stands under its .nfsX. */
+static void silly_verified(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	if (!still_there(r, c)) {
+		req_err(r, c->res.err ? c->res.err : -ENOENT);
+		return;
+	}
+	struct silly *s = silly_ready(r->fs, steal_ptr(r->silly));
+	if (s)
+		silly_remove(r, s);
+	else
+		req_err(r, 0);
+}
+
+static void silly_verify(struct req *r)
+{
+	r->changed = true;
+	call_dir(r, NFSIO_LOOKUP, r->node, r->silly->name);
+	req_submit(r, silly_verified);
+}
+
+static void silly_looked(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	if (still_there(r, c))
+		silly_submit(r);
+	else
+		silly_verify(r);
 }
 
 static void silly_renamed(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
+	if (c->res.err == NFSIO_LOST) {
+		look(r, silly_looked);
+		return;
+	}
+	if (gone_by_us(r, c)) {
+		silly_verify(r);
+		return;
+	}
 	if (c->res.err) {
 		req_err(r, c->res.err);
 		return;
@@ -377,9 +483,12 @@ static void silly_renamed(struct nfsio_call *c)
 		req_err(r, 0);
 }
 
-static bool same_fh(const struct nfsio_fh *a, const struct nfsio_fh *b)
+static void silly_submit(struct req *r)
 {
-	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+	struct nfsio_call *n = call_dir(r, NFSIO_RENAME, r->node, r->name);
+	n->fh2 = r->silly->dir;
+	n->name2 = r->silly->name;
+	submit_once(r, silly_renamed);
 }
 
 /* On a second run: is the name gone, or another object's, because the first
@@ -409,7 +518,6 @@ static bool is_silly_name(struct req *r, const struct node *n, const struct node
 static void remove_target(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
-	bool dir = r->opcode == FUSE_RMDIR;
 	if (done_by_predecessor(r, c)) {
 		req_err(r, 0);
 		return;
@@ -429,20 +537,16 @@ static void remove_target(struct nfsio_call *c)
 	if (is_silly_name(r, r->node2, r->node, r->name))
 		return;
 	req_intend(r);
-	if (!dir && must_stay(r->fs, r->node2, &a)) {
-		struct nfsio_call *n = call_dir(r, NFSIO_RENAME, r->node, r->name);
-		r->silly = silly_new(r->fs, r->node2, &n->fh, &n->cred);
-		if (!r->silly) {
-			req_err(r, -ENFILE);
-			return;
-		}
-		n->fh2 = r->silly->dir;
-		n->name2 = r->silly->name;
-		req_submit(r, silly_renamed);
+	if (r->opcode == FUSE_RMDIR || !must_stay(r->fs, r->node2, &a)) {
+		remove_submit(r);
 		return;
 	}
-	call_dir(r, dir ? NFSIO_RMDIR : NFSIO_REMOVE, r->node, r->name);
-	req_submit(r, remove_done);
+	struct nfsio_call *n = call_dir(r, NFSIO_RENAME, r->node, r->name);
+	r->silly = silly_new(r->fs, r->node2, &n->fh, &n->cred);
+	if (r->silly)
+		silly_submit(r);
+	else
+		req_err(r, -ENFILE);
 }
 
 void op_unlink(fuse_req_t fr, fuse_ino_t parent, const char *name)
@@ -525,14 +629,34 @@ static void rename_verified(struct nfsio_call *c)
 		rename_failed(r, -ENOENT);
 }
 
+/* Gone from its old name: ours, if it stands under the new one. */
+static void rename_verify(struct req *r)
+{
+	r->changed = true;
+	call_dir(r, NFSIO_LOOKUP, r->to, r->name2);
+	req_submit(r, rename_verified);
+}
+
+static void rename_submit(struct req *r);
+
+static void rename_looked(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	if (still_there(r, c))
+		rename_submit(r);
+	else
+		rename_verify(r);
+}
+
 static void rename_done(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
-	if (c->res.err == -ENOENT && (c->res.resent || r->replay)) {
-		/* Gone from its old name: ours, if it stands under the new one. */
-		r->changed = true;
-		call_dir(r, NFSIO_LOOKUP, r->to, r->name2);
-		req_submit(r, rename_verified);
+	if (c->res.err == NFSIO_LOST) {
+		look(r, rename_looked);
+		return;
+	}
+	if (gone_by_us(r, c)) {
+		rename_verify(r);
 		return;
 	}
 	if (c->res.err) {
@@ -553,7 +677,7 @@ static void rename_submit(struct req *r)
 	memcpy(c->fh2.data, to->fh.data, to->fh.len);
 	c->name2 = r->name2;
 	req_intend(r);
-	req_submit(r, rename_done);
+	submit_once(r, rename_done);
 }
 
 static void rename_kept(struct nfsio_call *c)
@@ -580,12 +704,26 @@ static void noreplace_undone(struct nfsio_call *c)
 	req_err(r, (int)r->step);
 }
 
+static void noreplace_remove(struct req *r);
+
+static void noreplace_looked(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	if (still_there(r, c))
+		noreplace_remove(r);
+	else
+		req_err(r, 0);
+}
+
 static void noreplace_removed(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
+	if (c->res.err == NFSIO_LOST) {
+		look(r, noreplace_looked);
+		return;
+	}
 	after_dir(r, c);
-	bool done_before = c->res.err == -ENOENT && (c->res.resent || r->replay);
-	if (c->res.err == 0 || done_before) {
+	if (c->res.err == 0 || gone_by_us(r, c)) {
 		req_err(r, 0);
 		return;
 	}
@@ -599,7 +737,7 @@ static void noreplace_remove(struct req *r)
 {
 	r->changed = true;
 	call_dir(r, NFSIO_REMOVE, r->node, r->name);
-	req_submit(r, noreplace_removed);
+	submit_once(r, noreplace_removed);
 }
 
 static void noreplace_verified(struct nfsio_call *c)

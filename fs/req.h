@@ -65,6 +65,7 @@ struct req {
 	struct nfsio_attr attr;
 	int64_t attr_stamp;
 	bool has_attr, has_target, has_target2;
+	bool lost;                 /* the answer to a change was: it may have been done */
 	uint64_t fileid;
 	struct ontap_snapshot snap;
 	uint8_t verb;              /* 1 + enum fs_verb of a control verb: it is audited */

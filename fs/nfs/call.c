@@ -4,7 +4,10 @@
  *    already answers from its duplicate request cache. Procedures that change
  *    something wait for the same connection (same source port, see
  *    conn_drop()), others take any.
+ *    Those with look_first end instead: their caller sees what was done.
  *  - Its LIF is silent, and it changes nothing: on another LIF with a new XID.
+ *    What changes something follows when the connection does not even answer
+ *    a NULL, while another LIF does: conn_scan() then drops it.
  *  - JUKEBOX: the server has not run it; later, with a new XID. */
 #include <errno.h>
 #include <netinet/in.h>
@@ -127,19 +130,34 @@ void call_jukebox(struct nfsio *n, struct nfsio_call *c)
 	nfsio_wake_at(n, c->due_ns);
 }
 
+void call_lost(struct nfsio *n, struct nfsio_call *c)
+{
+	c->lost = true;
+	c->state = CALL_DELAYED;
+	c->due_ns = clock_now_ns();
+	list_append(&n->delayed, &c->link);
+	nfsio_wake_at(n, c->due_ns);
+}
+
 int64_t call_scan_delayed(struct nfsio *n, int64_t now)
 {
 	int64_t next = INT64_MAX;
-	struct list *l, *tmp;
+	struct list *l, *tmp, lost;
+	list_init(&lost);
 	list_for_each(l, tmp, &n->delayed) {
 		struct nfsio_call *c = list_entry(l, struct nfsio_call, link);
-		if (c->due_ns <= now) {
-			list_remove(&c->link);
-			nfsio_enqueue(n, c, false);
-		} else {
+		if (c->due_ns > now) {
 			next = MIN_OF(next, c->due_ns);
+			continue;
 		}
+		list_remove(&c->link);
+		if (c->lost)
+			list_append(&lost, &c->link);
+		else
+			nfsio_enqueue(n, c, false);
 	}
+	while (!list_empty(&lost))
+		call_finish(n, list_entry(lost.next, struct nfsio_call, link), NFSIO_LOST);
 	return next;
 }
 

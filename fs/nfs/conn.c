@@ -61,7 +61,7 @@ void conn_answered(struct nfsio_conn *conn)
 	conn->quiet_ns = clock_now_ns();
 	conn->backoff_ns = 0;
 	conn->answered = true;
-	conn->down_ns = 0;
+	conn->down_ns = conn->probe_ns = 0;
 	if (conn->kind == KIND_NFS) {
 		lif->reply_ns = conn->quiet_ns;
 		lif->backoff_ns = lif->gate_ns = 0;
@@ -264,10 +264,7 @@ static void on_connecting(struct ev_source *src, uint32_t events)
 	if (conn->kind != KIND_NFS)
 		nfsio_wake_at(n, conn->quiet_ns + IDLE_CLOSE_NS);
 	conn_resend(conn);
-	for (uint32_t i = 0; i < n->p.nlifs; i++)
-		if (atomic_load_explicit(&n->lifs[i].silent, memory_order_relaxed))
-			for (uint32_t j = 0; j < n->p.nconnect; j++)
-				conn_move_calls(&n->lifs[i].conns[j], conn->quiet_ns);
+	silence_came_up(conn);
 	nfsio_pump(n);
 }
 
@@ -286,7 +283,7 @@ void conn_drop(struct nfsio_conn *conn, int err)
 	if (conn->state != CONN_UP)
 		return;
 	int64_t now = clock_now_ns();
-	bool idle = conn->answered && !conn->npdus;
+	bool idle = conn->answered && !conn->npdus, homeless = err == -EHOSTDOWN || home_lost(conn, now);
 	if (conn->npdus && err) {
 		log_warn("connection lost: server=%s service=%s calls=%u: %s", lif->address,
 			 kind_name(conn), conn->npdus, strerror(-err));
@@ -318,7 +315,12 @@ void conn_drop(struct nfsio_conn *conn, int err)
 			continue;
 		c->pdu = NULL;
 		c->conn = NULL;
-		if (nfsio_is_readonly(c->proc) || home_lost(conn, now)) {
+		if (c == &conn->probe) {
+			c->state = CALL_IDLE;
+			n->ncalls--;
+		} else if (c->look_first) {
+			call_lost(n, c);
+		} else if (nfsio_is_readonly(c->proc) || homeless) {
 			nfsio_enqueue(n, c, true);
 		} else {
 			c->state = CALL_QUEUED;
@@ -330,6 +332,7 @@ void conn_drop(struct nfsio_conn *conn, int err)
 
 	atomic_fetch_sub(&n->p.counters->connections, 1);
 	conn->silent = conn->warned = false;
+	conn->probe_ns = 0;
 	to_down(conn);
 	if (idle)
 		conn->down_ns = 0; /* closed for want of work: no sign of trouble */
@@ -715,39 +718,6 @@ static void on_up(struct ev_source *src, uint32_t events)
 
 /* ---- deadlines ---- */
 
-static bool elsewhere(const struct nfsio *n, const struct lif *lif)
-{
-	struct list *l, *tmp;
-	list_for_each(l, tmp, &n->up) {
-		const struct nfsio_conn *o = list_entry(l, struct nfsio_conn, up_link);
-		if (o->lif != lif && !o->silent)
-			return true;
-	}
-	return false;
-}
-
-void conn_move_calls(struct nfsio_conn *conn, int64_t now)
-{
-	struct nfsio *n = conn->n;
-	if (conn->state != CONN_UP || !conn->silent || !elsewhere(n, conn->lif))
-		return;
-	struct list *l, *prev;
-	/* From the newest on, so that each goes to the head of its queue. */
-	for (l = conn->pdus.prev; prev = l->prev, l != &conn->pdus; l = prev) {
-		struct pdu *pdu = list_entry(l, struct pdu, link);
-		struct nfsio_call *c = pdu->call;
-		if (!c || !nfsio_is_readonly(c->proc) ||
-		    now - pdu->sent_ns < n->p.silence_ns << MIN_OF((int)c->moves, 6))
-			continue;
-		call_detach(n, c);
-		/* The old one may still be answered, on another connection. */
-		c->new_xid = true;
-		if (c->moves < UINT8_MAX)
-			c->moves++;
-		nfsio_enqueue(n, c, true);
-	}
-}
-
 static int64_t scan_up(struct nfsio_conn *conn, int64_t now)
 {
 	struct nfsio *n = conn->n;
@@ -774,12 +744,9 @@ static int64_t scan_up(struct nfsio_conn *conn, int64_t now)
 	if (quiet < n->p.silence_ns)
 		return conn->quiet_ns + n->p.silence_ns;
 	conn->silent = true;
-	if (conn->kind == KIND_NFS && now - lif->reply_ns >= n->p.silence_ns) {
-		atomic_store(&lif->silent, true);
-		/* Who waits here alone brings no new call that would open another one. */
-		if (!elsewhere(n, lif))
-			nfsio_grow(n, now);
-		conn_move_calls(conn, now);
+	if (silence_scan(conn, now)) {
+		conn_drop(conn, -EHOSTDOWN);
+		return now;
 	}
 	return MIN_OF(now + n->p.silence_ns, conn->quiet_ns + limit);
 }

@@ -253,7 +253,7 @@ enum guard_verdict guard_reply(int proc, const uint8_t *msg, size_t have, size_t
 			h.deny = refusal(&c, accept_stat);
 		} else if (proc == PROC_PMAP) {
 			u32(&c);
-		} else if (c.v == GUARD_OK) {
+		} else if (c.v == GUARD_OK && proc != PROC_NULL) {
 			uint32_t status = u32(&c);
 			if (c.v == GUARD_OK && status)
 				body_fail(&c, proc);

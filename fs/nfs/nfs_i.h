@@ -3,6 +3,7 @@
  *   nfsio.c  the door: submit, cancel, queues, choice of connection
  *   call.c   a call's life: sent, answered, delayed, timed out, finished
  *   conn.c   one TCP connection: connect, receive, send, drop, pace
+ *   silence.c  a LIF does not answer: what goes elsewhere, and when
  *   mount.c  ports: the portmapper, and when the MOUNT connection closes
  *   procs.c  per procedure: encode the arguments, take in the answer
  *   conv.c   XDR structs to nfsio.h; guard.c: is this reply fit to decode
@@ -13,7 +14,8 @@
  *            conn->resend (a changing call that was sent before and waits for
  *            the very connection, so that the server knows it again)
  *   SENT     call->pdu is its PDU on call->conn
- *   DELAYED  on nfsio->delayed until call->due_ns (JUKEBOX)
+ *   DELAYED  on nfsio->delayed until call->due_ns: JUKEBOX, or call->lost,
+ *            which only waits for a place where done() may run
  *
  * What libnfs holds for a call is not the call but a struct pdu. A call that
  * is cancelled or sent again elsewhere leaves its PDU behind without a call;
@@ -51,7 +53,7 @@
 #define NO_ANSWER_WARN_NS  (15 * NS_PER_SEC)
 #define NO_ANSWER_HARD_NS  (60 * NS_PER_SEC)
 #define NO_ANSWER_SOFT_NS  (15 * NS_PER_SEC)
-#define HOME_WAIT_NS       (15 * NS_PER_SEC) /* a changing call waits that long for its connection */
+#define HOME_WAIT_NS       (2 * NS_PER_SEC) /* a changing call waits that long for its connection */
 #define JUKEBOX_MIN_NS     (NS_PER_SEC / 5)
 #define JUKEBOX_MAX_NS     (5 * NS_PER_SEC)
 #define IDLE_CLOSE_NS      (5 * NS_PER_SEC) /* MOUNT and portmapper connections */
@@ -60,9 +62,9 @@
 struct rpc_context;
 struct AUTH;
 
-/* Internal procedure beyond those of nfsio.h: the portmapper's GETPORT; asks
- * for program call->access, answers in res.count. */
-enum { PROC_PMAP = NFSIO_NPROCS, PROCS_ALL };
+/* Internal procedures beyond those of nfsio.h: the portmapper's GETPORT, which
+ * asks for program call->access and answers in res.count; NFS's NULL. */
+enum { PROC_PMAP = NFSIO_NPROCS, PROC_NULL, PROCS_ALL };
 
 enum conn_kind { KIND_NFS, KIND_MOUNT, KIND_PMAP };
 enum conn_state { CONN_DOWN, CONN_CONNECTING, CONN_UP };
@@ -102,6 +104,11 @@ struct nfsio_conn {
 	struct pdu *unsent;
 	uint32_t npdus;
 	uint64_t bytes;
+
+	/* NULL, on a connection that is silent and on one that shall tell whether
+	 * it is better: who answers that is alive, however slow a change may be. */
+	struct nfsio_call probe;
+	int64_t probe_ns; /* when it was last asked since it has been silent, or 0 */
 
 	int drop; /* -errno: drop it as soon as nobody serves it */
 	bool silent, warned, ever_up;
@@ -189,7 +196,10 @@ void call_detach(struct nfsio *n, struct nfsio_call *c);
 void call_answered(struct nfsio *n, struct nfsio_call *c, int err, bool garbage);
 /* The server asked to come back later. */
 void call_jukebox(struct nfsio *n, struct nfsio_call *c);
-/* Puts due DELAYED calls back on their queues; returns the next due time. */
+/* It was sent, and its connection is gone: see nfsio_call.look_first. */
+void call_lost(struct nfsio *n, struct nfsio_call *c);
+/* Puts due DELAYED calls back on their queues, ends the lost ones; returns the
+ * next due time. */
 int64_t call_scan_delayed(struct nfsio *n, int64_t now);
 /* Ends what is past the soft deadline; returns the next such time. */
 int64_t call_scan_soft(struct nfsio *n, int64_t now);
@@ -213,8 +223,6 @@ void conn_drop(struct nfsio_conn *conn, int err);
 void conn_answered(struct nfsio_conn *conn);
 /* Sends what waited for this connection. */
 void conn_resend(struct nfsio_conn *conn);
-/* Sends idempotent calls of silent LIFs elsewhere, if there is an elsewhere. */
-void conn_move_calls(struct nfsio_conn *conn, int64_t now);
 /* Deadlines of one connection; returns the next time to look. */
 int64_t conn_scan(struct nfsio_conn *conn, int64_t now);
 /* The connection can take a call. */
@@ -223,6 +231,14 @@ static inline bool conn_ready(const struct nfsio_conn *conn)
 	return conn->state == CONN_UP && !conn->unsent && !conn->drop &&
 	       conn->npdus < CONN_CALLS_MAX && list_empty(&conn->resend);
 }
+
+/* ---- silence.c ---- */
+/* A connection has been silent for silence_ns with calls out: sends elsewhere
+ * what may go. True: its LIF is dark, drop it (-EHOSTDOWN), so that its changes
+ * go elsewhere, too. */
+bool silence_scan(struct nfsio_conn *conn, int64_t now);
+/* A connection came up: who waits for an elsewhere has one. */
+void silence_came_up(struct nfsio_conn *conn);
 
 /* ---- mount.c ---- */
 /* The port to connect to, host order; 0: the portmapper is being asked. */

@@ -396,6 +396,7 @@ int nfsio_submit(struct nfsio *n, struct nfsio_call *c)
 	c->attempts = 0;
 	c->jukebox = c->moves = 0;
 	c->new_xid = true;
+	c->lost = false;
 	c->first_ns = clock_now_ns();
 	if (c->proc == NFSIO_READDIR || c->proc == NFSIO_READDIRPLUS)
 		c->count = MIN_OF(c->count, GUARD_DIR_MAX);

@@ -8,11 +8,13 @@
  *
  * Hard by default: a call outlives its connection. It is sent again with the
  * same XID on a new connection, and ends only with the server's answer, by
- * nfsio_cancel(), or (soft) with -ETIMEDOUT after the total deadline.
+ * nfsio_cancel(), or (soft) with -ETIMEDOUT after the total deadline. Where a
+ * second run could do harm, look_first leaves the sending to the caller.
  * NFS3ERR_JUKEBOX is retried inside with a new XID and backoff. */
 #ifndef FS_NFS_NFSIO_H
 #define FS_NFS_NFSIO_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +24,7 @@
 #define NFSIO_FH_MAX     64 /* RFC 1813 2.4 NFS3_FHSIZE */
 #define NFSIO_GROUPS_MAX 16 /* RFC 5531 appendix A, AUTH_SYS */
 #define NFSIO_LIFS_MAX   64
+#define NFSIO_LOST       (-ECONNRESET) /* see nfsio_call.look_first */
 #define NFSIO_XFER_MAX   (1u << 20)
 
 struct nfsio_fh {
@@ -117,6 +120,9 @@ struct nfsio_call {
 	uint64_t verf;       /* EXCLUSIVE create verifier; READDIR cookie verifier */
 	uint64_t cookie;     /* READDIR */
 	uint32_t mk_type, rdev_major, rdev_minor; /* MKNOD */
+	/* When the connection is lost after it was sent, the call is not sent
+	 * again: it ends with NFSIO_LOST, and may have been done or not. */
+	bool look_first;
 
 	/* ---- the answer, valid in done ---- */
 	struct {
@@ -157,7 +163,7 @@ struct nfsio_call {
 	uint32_t attempts;
 	int64_t first_ns, due_ns;
 	uint8_t state, jukebox, moves;
-	bool new_xid;
+	bool new_xid, lost;
 };
 
 struct nfsio_lif {

@@ -563,6 +563,14 @@ static int pmap_ok(struct nfsio_call *c, void *res)
 	return c->res.count <= UINT16_MAX ? TAKEN : GARBAGE;
 }
 
+/* ---- NULL: nothing in, nothing out ---- */
+
+static int null_queue(struct nfsio_conn *conn, struct nfsio_call *c, struct pdu *pdu)
+{
+	(void)c;
+	return rpc_nfs3_null_async(conn->rpc, answer, pdu);
+}
+
 static const struct proc procs[PROCS_ALL] = {
 	[NFSIO_GETATTR] = {"GETATTR", true, getattr_queue, getattr_ok, no_more},
 	[NFSIO_SETATTR] = {"SETATTR", false, setattr_queue, setattr_any, setattr_any},
@@ -588,6 +596,7 @@ static const struct proc procs[PROCS_ALL] = {
 	[NFSIO_COMMIT] = {"COMMIT", true, commit_queue, commit_ok, commit_fail},
 	[NFSIO_MNT] = {"MNT", true, mnt_queue, mnt_ok, no_more},
 	[PROC_PMAP] = {"getport", true, pmap_queue, pmap_ok, no_more},
+	[PROC_NULL] = {"NULL", true, null_queue, no_more, no_more},
 };
 
 bool nfsio_is_readonly(enum nfsio_proc proc)
@@ -617,13 +626,13 @@ int proc_queue(struct nfsio_conn *conn, struct nfsio_call *c, struct pdu *pdu)
 }
 
 /* The answer of the server's NFS or MOUNT layer. Every result starts with its
- * status; the portmapper's has none. */
+ * status, but the portmapper's and that of NULL. */
 static void take_in(struct nfsio *n, struct nfsio_call *c, int proc, void *data)
 {
 	uint32_t status = 0;
 	bool known = true;
 	int err = 0, r;
-	if (proc != PROC_PMAP)
+	if (proc < NFSIO_NPROCS)
 		memcpy(&status, data, sizeof(status));
 	if (status == NFS3ERR_JUKEBOX) {
 		call_jukebox(n, c);

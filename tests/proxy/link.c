@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -531,7 +532,12 @@ void link_resume_all(struct proxy *p)
 	struct list *l, *tmp;
 	list_for_each(l, tmp, &p->links) {
 		struct link *k = list_entry(l, struct link, node);
-		end_flush(&k->client);
+		struct pollfd client = {.fd = k->client.src.fd};
+		/* Nobody sends again what was lost on the way from one who has reset it. */
+		if (poll(&client, 1, 0) > 0 && (client.revents & (POLLERR | POLLHUP)))
+			link_close(k);
+		if (!k->dead)
+			end_flush(&k->client);
 		if (!k->dead)
 			end_flush(&k->server);
 	}

@@ -116,7 +116,8 @@ void link_reset_all(struct proxy *p);
 void link_reap(struct proxy *p);
 /* Sends what was held back. */
 void link_release(struct proxy *p);
-/* A black hole has ended: what piled up goes on its way. */
+/* A black hole has ended: what piled up goes on its way, as TCP would send it
+ * again; but not that of a client which has reset its connection since. */
 void link_resume_all(struct proxy *p);
 
 /* The control socket: one line in, one or more out. 0 or -errno. */

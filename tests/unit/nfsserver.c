@@ -86,6 +86,8 @@ static uint32_t word(const uint8_t *p, size_t i)
 
 static void body(struct server *s, const struct rec *r, const uint8_t *args, struct out *o)
 {
+	if (r->proc == P_NULL)
+		return;
 	if (s->fault == JUKEBOX) {
 		put(o, 10008);
 		if (r->proc == P_CREATE) {
@@ -133,6 +135,7 @@ static void body(struct server *s, const struct rec *r, const uint8_t *args, str
 		put_wcc(o);
 		break;
 	}
+	case P_REMOVE: put_wcc(o); break;
 	case P_READDIRPLUS:
 		put(o, 1);
 		put_attr(o, 2);
