@@ -294,6 +294,7 @@ void conn_drop(struct nfsio_conn *conn, int err)
 	conn->rpc = NULL;
 	conn->rx_pdu = NULL;
 	conn->unsent = NULL;
+	longcall_drop(conn);
 	conn->rx_skip = 0;
 	conn->auth = NULL;
 	conn->drop = 0;
@@ -404,11 +405,12 @@ int conn_set_cred(struct nfsio_conn *conn, const struct nfsio_cred *cred)
 
 void conn_flush(struct nfsio_conn *conn)
 {
-	if (rpc_service(conn->rpc, POLLOUT) < 0) {
-		conn_drop(conn, -ECONNRESET);
+	int own = conn->own ? longcall_flush(conn) : 0;
+	if (conn->drop || (own < 0 && own != -EAGAIN) || (!own && rpc_service(conn->rpc, POLLOUT) < 0)) {
+		conn_drop(conn, conn->drop ? conn->drop : -ECONNRESET);
 		return;
 	}
-	bool blocked = rpc_which_events(conn->rpc) & POLLOUT;
+	bool blocked = own || (rpc_which_events(conn->rpc) & POLLOUT);
 	if (!blocked)
 		conn->unsent = NULL;
 	uint32_t want = EVENTS_IN | (blocked ? (uint32_t)EPOLLOUT : 0);

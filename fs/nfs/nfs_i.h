@@ -4,6 +4,7 @@
  *   call.c   a call's life: sent, answered, delayed, timed out, finished
  *   conn.c   one TCP connection: connect, receive, send, drop, pace
  *   silence.c  a LIF does not answer: what goes elsewhere, and when
+ *   longcall.c  SYMLINKs that libnfs has no room for
  *   mount.c  ports: the portmapper, and when the MOUNT connection closes
  *   procs.c  per procedure: encode the arguments, take in the answer
  *   conv.c   XDR structs to nfsio.h; guard.c: is this reply fit to decode
@@ -102,6 +103,8 @@ struct nfsio_conn {
 	struct list pdus;   /* oldest first */
 	struct list resend; /* calls, oldest first */
 	struct pdu *unsent;
+	uint8_t *own; /* longcall.c: the bytes of `unsent` that libnfs does not send */
+	size_t own_len, own_at;
 	uint32_t npdus;
 	uint64_t bytes;
 
@@ -239,6 +242,22 @@ static inline bool conn_ready(const struct nfsio_conn *conn)
 bool silence_scan(struct nfsio_conn *conn, int64_t now);
 /* A connection came up: who waits for an elsewhere has one. */
 void silence_came_up(struct nfsio_conn *conn);
+
+/* ---- longcall.c ---- */
+#define LONGCALL_TARGET 2048u /* libnfs encodes a SYMLINK up to here, whatever its name and credential */
+struct longcall {
+	const char *target;
+	uint32_t len;
+	uint8_t *buf;
+	int s[2];
+};
+/* Before the call is queued without its target, what could fail: 0 or -errno. */
+int longcall_begin(struct longcall *l, const char *target);
+/* After it. When it was queued, conn->own is what conn_flush() sends. */
+void longcall_end(struct longcall *l, struct nfsio_conn *conn, bool queued);
+/* Sends of conn->own what the socket takes: 0 all of it, -EAGAIN, other -errno. */
+int longcall_flush(struct nfsio_conn *conn);
+void longcall_drop(struct nfsio_conn *conn);
 
 /* ---- mount.c ---- */
 /* The port to connect to, host order; 0: the portmapper is being asked. */

@@ -268,8 +268,15 @@ static int symlink_queue(struct nfsio_conn *conn, struct nfsio_call *c, struct p
 {
 	struct SYMLINK3args a = {.where = dirop(&c->fh, c->name)};
 	conv_to_sattr(&c->sattr, &a.symlink.symlink_attributes);
-	a.symlink.symlink_data = rpc_unconst(c->name2);
-	return RPC_QUEUE(nfs3_symlink, conn->rpc, answer, &a, pdu);
+	struct longcall l;
+	bool is_long = strlen(c->name2) > LONGCALL_TARGET;
+	if (is_long && longcall_begin(&l, c->name2) < 0)
+		return -1;
+	a.symlink.symlink_data = rpc_unconst(is_long ? "" : c->name2);
+	int r = RPC_QUEUE(nfs3_symlink, conn->rpc, answer, &a, pdu);
+	if (is_long)
+		longcall_end(&l, conn, r == 0);
+	return r;
 }
 
 static int mknod_queue(struct nfsio_conn *conn, struct nfsio_call *c, struct pdu *pdu)
@@ -617,7 +624,7 @@ bool proc_is_bulk(int proc)
 int proc_queue(struct nfsio_conn *conn, struct nfsio_call *c, struct pdu *pdu)
 {
 	rpc_set_next_xid(conn->rpc, pdu->xid);
-	/* -2 is libnfs's "does not encode": only a symlink target can be so long. */
+	/* -2 is libnfs's "does not encode". */
 	switch (procs[pdu->proc].queue(conn, c, pdu)) {
 	case 0: return 0;
 	case -2: return -ENAMETOOLONG;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { P_NULL = 0, P_GETATTR = 1, P_LOOKUP = 3, P_READ = 6, P_CREATE = 8, P_REMOVE = 12, P_READDIRPLUS = 17, P_MNT = 101 };
+enum { P_NULL, P_GETATTR, P_LOOKUP = 3, P_READ = 6, P_CREATE = 8, P_REMOVE = 12, P_READDIRPLUS = 17, P_MNT = 101 };
 enum { CONNS = 32, RECS = 4096, MSG = 1 << 17 };
 
 enum fault {
