@@ -9,7 +9,7 @@ static void access_done(struct nfsio_call *c)
 		return;
 	}
 	access_cache_put(r->fs->access, atomic_load(&r->node->nodeid), &c->cred, c->access,
-			 c->res.access, c->res.start_ns);
+			 c->res.access, c->res.start_ns, space_is_snapshot(&r->fs->st.spaces[r->node->space]));
 	r->has_attr = c->res.has_attr;
 	if (c->res.has_attr) {
 		r->attr = c->res.attr;

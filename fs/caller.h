@@ -50,8 +50,9 @@ void access_cache_free(struct access_cache *ac);
  * max_age_ns old (negative: any age); *ret_bits are those granted of them. */
 bool access_cache_get(struct access_cache *ac, uint64_t nodeid, const struct nfsio_cred *cred,
 		      uint32_t want, int64_t max_age_ns, uint32_t *ret_bits);
+/* `frozen`: the object never changes, so what was said of other bits stays. */
 void access_cache_put(struct access_cache *ac, uint64_t nodeid, const struct nfsio_cred *cred,
-		      uint32_t asked, uint32_t granted, int64_t stamp_ns);
+		      uint32_t asked, uint32_t granted, int64_t stamp_ns, bool frozen);
 
 /* ---- targets of symlinks in snapshots ------------------------------------ */
 

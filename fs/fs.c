@@ -18,6 +18,7 @@
 #include "fs/fs_i.h"
 
 #define ACCESS_CACHE_ENTRIES 65536u
+#define LISTING_NAMES 131072u
 #define MEMORY_ENTRIES       8192u
 #define LINK_CACHE_ENTRIES   16384u
 /* Slots there are for each one that may be at work: so that reading the device
@@ -308,10 +309,12 @@ static int make_tables(struct fs *fs)
 	fs->memory = memory_new(MEMORY_ENTRIES);
 	fs->stale = memory_new(MEMORY_ENTRIES);
 	fs->links = link_cache_new(LINK_CACHE_ENTRIES);
+	fs->listing = listing_new(LISTING_NAMES);
 	fs->rates = rates_new();
 	fs->last_errors = last_errors_new();
 	fs->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!fs->access || !fs->memory || !fs->stale || !fs->links || !fs->rates || !fs->last_errors || fs->end_fd < 0)
+	if (!fs->access || !fs->memory || !fs->stale || !fs->links || !fs->listing || !fs->rates || !fs->last_errors ||
+	    fs->end_fd < 0)
 		return -ENOMEM;
 	int r = nodes_init(&fs->nodes, &fs->st);
 	r = r < 0 ? r : spaces_init(&fs->spaces, &fs->st);
@@ -473,13 +476,14 @@ void fs_free(struct fs *fs)
 	nodes_fini(&fs->nodes);
 	spaces_fini(&fs->spaces);
 	for (uint32_t i = 0; fs->open_state && i < STATE_OPENS_MAX; i++)
-		openstate_free(fs->open_state[i]);
+		openstate_free(fs, fs->open_state[i]);
 	free(fs->open_state);
 	free(fs->open_free);
 	access_cache_free(fs->access);
 	memory_free(fs->memory);
 	memory_free(fs->stale);
 	link_cache_free(fs->links);
+	listing_free(fs->listing);
 	rates_free(fs->rates);
 	last_errors_free(fs->last_errors);
 	state_unmap(&fs->st);

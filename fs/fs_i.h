@@ -3,7 +3,9 @@
 #define FS_FS_I_H
 
 #include "fs/fs.h"
+#include "fs/listing.h"
 #include "fs/notify.h"
+#include "fs/prefetch.h"
 #include "fs/req.h"
 
 struct worker {
@@ -45,6 +47,8 @@ struct fs {
 	struct nfsio_params nfs_params;
 	struct access_cache *access;
 	struct link_cache *links;
+	struct listing *listing;
+	_Atomic uint32_t prefetched; /* bytes held in open files for READs to come */
 	struct rates *rates;
 	int audit_fd;              /* file, or socket of the journal; -1: records go to the log */
 	bool audit_journal;
@@ -369,11 +373,12 @@ struct openstate {
 	uint64_t next_off;         /* readdir offset at which kept[pos] continues */
 	int64_t stamp_ns;
 	bool eof;
+	struct prefetched *_Atomic prefetched; /* of a file */
 	uint64_t *big;             /* cookies of 2^63 and more, by index */
 	uint32_t nbig;
 };
 struct openstate *openstate_get(struct fs *fs, uint64_t id);
-void openstate_free(struct openstate *os);
+void openstate_free(struct fs *fs, struct openstate *os);
 
 /* What virtual nodes answer. */
 bool node_is_virtual(const struct node *n);

@@ -82,13 +82,17 @@ bool access_cache_get(struct access_cache *ac, uint64_t nodeid, const struct nfs
 }
 
 void access_cache_put(struct access_cache *ac, uint64_t nodeid, const struct nfsio_cred *cred,
-		      uint32_t asked, uint32_t granted, int64_t stamp_ns)
+		      uint32_t asked, uint32_t granted, int64_t stamp_ns, bool frozen)
 {
 	XXH128_hash_t key = access_key(nodeid, cred);
 	uint32_t set = (uint32_t)key.low64 & (ac->sets - 1);
 	pthread_mutex_t *lock = &ac->lock[set % LOCKS];
 	pthread_mutex_lock(lock);
 	struct access_entry *base = &ac->e[(size_t)set * WAYS], *e = access_find(base, key);
+	if (e && frozen) {
+		granted = (granted & asked) | (e->granted & ~asked);
+		asked |= e->asked;
+	}
 	if (!e) {
 		e = base;
 		for (uint32_t i = 1; i < WAYS; i++)

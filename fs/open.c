@@ -37,10 +37,11 @@ int openrec_init(struct fs *fs)
 	return fs->open_state ? 0 : -ENOMEM;
 }
 
-void openstate_free(struct openstate *os)
+void openstate_free(struct fs *fs, struct openstate *os)
 {
 	if (!os)
 		return;
+	prefetch_free(fs, atomic_load(&os->prefetched));
 	free(os->virt);
 	free(os->text);
 	free(os->kept);
@@ -101,7 +102,7 @@ uint32_t openrec_free(struct fs *fs, uint64_t id, uint64_t nodeid)
 	}
 	struct node *n = node_by_id(&fs->nodes, o->nodeid);
 	uint32_t left = 0;
-	openstate_free(steal_ptr(fs->open_state[(uint32_t)id]));
+	openstate_free(fs, steal_ptr(fs->open_state[(uint32_t)id]));
 	atomic_store_explicit(&o->id, 0, memory_order_release);
 	if (n) {
 		left = atomic_fetch_sub(&n->opens, 1) - 1;

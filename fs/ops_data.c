@@ -38,6 +38,7 @@ static void open_reply(struct req *r, bool keep_cache, bool direct)
 		req_err(r, -ENFILE);
 		return;
 	}
+	prefetch_keep(r, id);
 	r->fi.fh = id;
 	r->fi.keep_cache = keep_cache && !direct;
 	r->fi.direct_io = direct;
@@ -62,10 +63,15 @@ static bool may_open(int flags, uint32_t granted)
 
 static void open_snapshot(struct req *r, uint32_t granted)
 {
-	if (!may_open(r->fi.flags, granted))
+	if (!may_open(r->fi.flags, granted)) {
 		req_refuse(r, -EACCES, "the server does not let you read this file");
-	else
-		open_reply(r, true, false);
+		return;
+	}
+	struct node_attr a;
+	node_attr_get(&r->fs->nodes, r->node, &a, false);
+	node_pages_set(&r->fs->nodes, r->node,
+		       &(struct nfsio_attr){.size = a.size, .mtime_ns = a.mtime_ns, .ctime_ns = a.ctime_ns});
+	open_reply(r, true, false);
 }
 
 static void open_truncated(struct nfsio_call *c)
@@ -169,7 +175,10 @@ void op_open(fuse_req_t fr, fuse_ino_t ino, struct fuse_file_info *fi)
 			req_err(r, -EROFS);
 			return;
 		}
-		req_access(r, n, NFSIO_ACCESS_READ | NFSIO_ACCESS_EXECUTE, false, open_snapshot);
+		if (fi->flags & OPEN_FOR_EXEC)
+			req_access(r, n, NFSIO_ACCESS_READ | NFSIO_ACCESS_EXECUTE, false, open_snapshot);
+		else if (!prefetch_open(r, open_snapshot))
+			req_access(r, n, NFSIO_ACCESS_READ, false, open_snapshot);
 		return;
 	}
 	req_access(r, n, want, true, open_live);
@@ -326,6 +335,37 @@ static void read_part_done(struct nfsio_call *c)
 		read_all_done(s);
 }
 
+/* All that is asked for came with the open. */
+static void read_prefetched(struct req *r, struct prefetched *p)
+{
+	size_t n = MIN_OF(r->size, p->len - (size_t)r->off);
+	const uint8_t *from = p->data + r->off;
+	stats_add(&r->fs->stats.bytes_read, n);
+	if (r->off + n < p->len && (r->extra = malloc(n))) {
+		/* The rest stays; nothing of it may be touched once this is answered. */
+		from = memcpy(r->extra, from, n);
+		prefetch_put_back(r, p);
+	} else {
+		r->prefetched = p; /* goes with the request */
+	}
+	req_buf(r, from, n);
+}
+
+/* What came with the open need not be asked for. */
+static void split_prefill(struct split *s, const struct prefetched *p)
+{
+	s->data = malloc(s->r->size);
+	for (uint32_t i = 0; s->data && i < s->n; i++) {
+		struct part *part = &s->part[i];
+		uint64_t at = s->r->off + part->at;
+		if (at >= p->len)
+			break;
+		part->done = (uint32_t)MIN_OF((uint64_t)part->len, p->len - at);
+		part->ended = part->done == part->len;
+		memcpy(s->data + part->at, p->data + at, part->done);
+	}
+}
+
 static void read_text(struct req *r)
 {
 	struct openstate *os = openstate_get(r->fs, r->fi.fh);
@@ -374,15 +414,29 @@ void op_read(fuse_req_t fr, fuse_ino_t ino, size_t size, off_t off, struct fuse_
 			req_buf(r, NULL, 0);
 		return;
 	}
-	struct split *s = split_new(r, r->fs->st.spaces[n->space].rtmax);
-	if (!s)
+	struct prefetched *p = prefetch_take(r);
+	if (p && (p->whole || r->off + r->size <= p->len)) {
+		read_prefetched(r, p);
 		return;
+	}
+	struct split *s = split_new(r, r->fs->st.spaces[n->space].rtmax);
+	if (!s) {
+		prefetch_free(r->fs, p);
+		return;
+	}
+	if (p) {
+		split_prefill(s, p);
+		prefetch_free(r->fs, p);
+	}
 	/* All are filled before the first is sent: the last answer ends the request. */
-	s->pending = s->n;
 	for (uint32_t i = 0; i < s->n; i++)
-		part_fill(&s->part[i], NFSIO_READ, read_part_done, o);
+		if (!s->part[i].ended) {
+			part_fill(&s->part[i], NFSIO_READ, read_part_done, o);
+			s->pending++;
+		}
 	for (uint32_t i = 0, all = s->n; i < all; i++)
-		part_submit(&s->part[i], read_all_done);
+		if (!s->part[i].ended)
+			part_submit(&s->part[i], read_all_done);
 }
 
 /* ---- WRITE ----------------------------------------------------------------------------- */

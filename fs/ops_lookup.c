@@ -213,6 +213,9 @@ static void lookup_done(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
 	const struct space *s = &r->fs->st.spaces[r->node->space];
+	if (space_is_snapshot(s) && (!c->res.err || c->res.err == -ENOENT))
+		access_cache_put(r->fs->access, atomic_load(&r->node->nodeid), &c->cred, NFSIO_ACCESS_LOOKUP,
+				 NFSIO_ACCESS_LOOKUP, c->res.start_ns, true);
 	if (c->res.err == -ENOENT && space_is_snapshot(s) && c->res.has_dir_attr) {
 		req_entry_negative(r, TIMEOUT_ENDLESS);
 	} else if (c->res.err) {
@@ -226,6 +229,24 @@ static void lookup_done(struct nfsio_call *c)
 		again->fh = r->fh;
 		req_submit(r, late_attr_done);
 	}
+}
+
+/* In a snapshot: from what a listing brought, for whom the server has let look up
+ * here before. */
+static bool lookup_listed(struct req *r)
+{
+	struct fs *fs = r->fs;
+	uint64_t dir = atomic_load(&r->node->nodeid);
+	uint32_t granted;
+	struct nfsio_fh fh;
+	struct nfsio_attr a;
+	int64_t stamp;
+	if (!access_cache_get(fs->access, dir, &r->call.cred, NFSIO_ACCESS_LOOKUP, -1, &granted) ||
+	    !(granted & NFSIO_ACCESS_LOOKUP) || !listing_get(fs->listing, dir, r->name, &fh, &a, &stamp))
+		return false;
+	stats_add(&fs->stats.lookup_kept, 1);
+	found(r, &fh, &a, stamp);
+	return true;
 }
 
 void op_lookup(fuse_req_t fr, fuse_ino_t parent, const char *name)
@@ -249,6 +270,11 @@ void op_lookup(fuse_req_t fr, fuse_ino_t parent, const char *name)
 	}
 	struct nfsio_call *c = req_call(r, NFSIO_LOOKUP, n);
 	c->name = name;
+	if (space_is_snapshot(&r->fs->st.spaces[n->space])) {
+		if (lookup_listed(r))
+			return;
+		listing_missed(r);
+	}
 	req_submit(r, lookup_done);
 }
 

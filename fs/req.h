@@ -71,6 +71,7 @@ struct req {
 	uint8_t verb;              /* 1 + enum fs_verb of a control verb: it is audited */
 	struct uuid object, request; /* for the audit record */
 	uint32_t verb_space;       /* for it: the volume meant, where `node` does not tell; 0 none */
+	struct prefetched *prefetched; /* of an OPEN, until there is an open record */
 	void *extra;               /* malloc'ed by the operation, freed with the request */
 	void *getter;              /* the same, for a GETXATTR that walks a path */
 	void *private;             /* struct private_names, in what `getter` points to */

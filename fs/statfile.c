@@ -212,6 +212,12 @@ static void put_fuse_stats(struct fs *fs, struct buf *b)
 	    stats_get(&s->open_stale));
 	one(b, "readdir_kept_total", "counter", "Directory reads served from a kept answer.",
 	    stats_get(&s->readdir_surplus));
+	one(b, "lookup_kept_total", "counter", "Lookups in snapshots answered from a listing.",
+	    stats_get(&s->lookup_kept));
+	one(b, "open_prefetched_total", "counter", "Opens in snapshots that read the file in the place of ACCESS.",
+	    stats_get(&s->open_prefetched));
+	one(b, "own_listings_total", "counter", "Pieces of snapshots' directories listed to spare lookups.",
+	    stats_get(&s->own_listings));
 	one(b, "silly_renames_total", "counter", "Open files kept under a .nfs name.",
 	    stats_get(&s->silly_renames));
 	one(b, "inodes", "gauge", "Inodes that the kernel knows.", atomic_load(&fs->nodes.live));

@@ -22,6 +22,9 @@ struct stats {
 	_Atomic uint64_t notifications, notifications_dropped;
 	_Atomic uint64_t bytes_read, bytes_written; /* through FUSE */
 	_Atomic uint64_t readdir_surplus; /* entries served from a kept reply */
+	_Atomic uint64_t lookup_kept;     /* LOOKUPs answered from a listing */
+	_Atomic uint64_t open_prefetched; /* opens whose READ took the place of ACCESS */
+	_Atomic uint64_t own_listings;    /* pieces of directories listed unasked */
 };
 
 static inline void stats_add(_Atomic uint64_t *c, uint64_t n)

@@ -11,6 +11,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/clock.h"
 #include "fs/caller.h"
+#include "fs/listing.h"
 
 #define S NS_PER_SEC
 
@@ -39,7 +40,8 @@ static void access_remembers(void **state)
 	uint32_t bits = 77;
 	assert_false(access_cache_get(ac, 5, &base_cred, NFSIO_ACCESS_READ, -1, &bits));
 	assert_int_equal(bits, 77); /* untouched */
-	access_cache_put(ac, 5, &base_cred, NFSIO_ACCESS_READ | NFSIO_ACCESS_MODIFY, NFSIO_ACCESS_READ, 1000 * S);
+	access_cache_put(ac, 5, &base_cred, NFSIO_ACCESS_READ | NFSIO_ACCESS_MODIFY, NFSIO_ACCESS_READ, 1000 * S,
+			 false);
 	static const struct {
 		uint32_t want;
 		bool hit;
@@ -58,7 +60,7 @@ static void access_remembers(void **state)
 			fail_msg("want %u: bits %u", rows[i].want, bits);
 	}
 	/* A server that grants what nobody asked for does not widen the answer. */
-	access_cache_put(ac, 5, &base_cred, NFSIO_ACCESS_READ, 0x3f, 1000 * S);
+	access_cache_put(ac, 5, &base_cred, NFSIO_ACCESS_READ, 0x3f, 1000 * S, false);
 	assert_true(access_cache_get(ac, 5, &base_cred, NFSIO_ACCESS_READ, S, &bits));
 	assert_int_equal(bits, NFSIO_ACCESS_READ);
 	access_cache_free(ac);
@@ -79,7 +81,7 @@ static void access_is_by_credential(void **state)
 	other[5].ngroups = 3;
 	other[6].ngroups = 0;
 	uint32_t bits;
-	access_cache_put(ac, 5, &base_cred, 1, 1, 1000 * S);
+	access_cache_put(ac, 5, &base_cred, 1, 1, 1000 * S, false);
 	for (size_t i = 0; i < ARRAY_LEN(other); i++)
 		if (access_cache_get(ac, 5, &other[i], 1, -1, &bits))
 			fail_msg("credential %zu gets another's answer", i);
@@ -96,7 +98,7 @@ static void access_gets_old(void **state)
 	(void)state;
 	struct access_cache *ac = access_cache_new(1024);
 	uint32_t bits;
-	access_cache_put(ac, 5, &base_cred, 1, 1, 1000 * S);
+	access_cache_put(ac, 5, &base_cred, 1, 1, 1000 * S, false);
 	static const struct {
 		int64_t now, max_age;
 		bool hit;
@@ -119,15 +121,15 @@ static void access_is_bounded(void **state)
 	struct access_cache *ac = access_cache_new(8);
 	uint32_t bits;
 	for (uint64_t i = 0; i < 8; i++)
-		access_cache_put(ac, 100 + i, &base_cred, 1, 1, (int64_t)(1000 + (i * 5) % 8) * S);
-	access_cache_put(ac, 200, &base_cred, 1, 1, 2000 * S);
+		access_cache_put(ac, 100 + i, &base_cred, 1, 1, (int64_t)(1000 + (i * 5) % 8) * S, false);
+	access_cache_put(ac, 200, &base_cred, 1, 1, 2000 * S, false);
 	assert_false(access_cache_get(ac, 100, &base_cred, 1, -1, &bits)); /* stamp 1000 */
 	for (uint64_t i = 1; i < 8; i++)
 		assert_true(access_cache_get(ac, 100 + i, &base_cred, 1, -1, &bits));
 	assert_true(access_cache_get(ac, 200, &base_cred, 1, -1, &bits));
 	/* The same key again takes no second place. */
 	for (int i = 0; i < 20; i++)
-		access_cache_put(ac, 200, &base_cred, 1, 0, (2001 + i) * S);
+		access_cache_put(ac, 200, &base_cred, 1, 0, (2001 + i) * S, false);
 	for (uint64_t i = 1; i < 8; i++)
 		assert_true(access_cache_get(ac, 100 + i, &base_cred, 1, -1, &bits));
 	assert_true(access_cache_get(ac, 200, &base_cred, 1, -1, &bits));
@@ -141,11 +143,82 @@ static void access_holds_what_it_says(void **state)
 	struct access_cache *ac = access_cache_new(65536);
 	uint32_t bits, kept = 0;
 	for (uint64_t i = 1; i <= 16384; i++)
-		access_cache_put(ac, i, &base_cred, 1, 1, 1000 * S);
+		access_cache_put(ac, i, &base_cred, 1, 1, 1000 * S, false);
 	for (uint64_t i = 1; i <= 16384; i++)
 		kept += access_cache_get(ac, i, &base_cred, 1, -1, &bits);
 	assert_true(kept > 16384 - 100); /* a quarter full: sets hardly ever overflow */
 	access_cache_free(ac);
+}
+
+static void access_of_what_never_changes_adds_up(void **state)
+{
+	(void)state;
+	struct access_cache *ac = access_cache_new(1024);
+	uint32_t bits;
+	access_cache_put(ac, 5, &base_cred, NFSIO_ACCESS_READ | NFSIO_ACCESS_EXECUTE, NFSIO_ACCESS_EXECUTE, S, true);
+	access_cache_put(ac, 5, &base_cred, NFSIO_ACCESS_LOOKUP, NFSIO_ACCESS_LOOKUP, 2 * S, true);
+	assert_true(access_cache_get(ac, 5, &base_cred, NFSIO_ACCESS_READ | NFSIO_ACCESS_LOOKUP, -1, &bits));
+	assert_int_equal(bits, NFSIO_ACCESS_LOOKUP); /* a refusal stays one */
+	access_cache_put(ac, 5, &base_cred, NFSIO_ACCESS_READ, NFSIO_ACCESS_READ, 3 * S, false);
+	assert_false(access_cache_get(ac, 5, &base_cred, NFSIO_ACCESS_LOOKUP, -1, &bits));
+	access_cache_free(ac);
+}
+
+/* ---- names that listings brought ---- */
+
+static void name_put(struct listing *l, uint64_t dir, uint32_t i, int64_t stamp)
+{
+	char name[16];
+	snprintf(name, sizeof(name), "f%u", i);
+	struct nfsio_fh fh = {.len = 4};
+	memcpy(fh.data, &i, sizeof(i));
+	listing_put(l, dir, name, &fh, &(struct nfsio_attr){.size = i}, stamp);
+}
+
+static bool name_get(struct listing *l, uint64_t dir, uint32_t i)
+{
+	char name[16];
+	snprintf(name, sizeof(name), "f%u", i);
+	struct nfsio_fh fh;
+	struct nfsio_attr a;
+	int64_t stamp;
+	if (!listing_get(l, dir, name, &fh, &a, &stamp))
+		return false;
+	assert_int_equal(a.size, i);
+	assert_int_equal(fh.len, 4);
+	assert_memory_equal(fh.data, &i, sizeof(i));
+	return true;
+}
+
+static void names_by_directory(void **state)
+{
+	(void)state;
+	struct listing *l = listing_new(1024);
+	for (uint32_t i = 0; i < 100; i++)
+		name_put(l, 7, i, S);
+	for (uint32_t i = 0; i < 100; i++) {
+		assert_true(name_get(l, 7, i));
+		assert_true(name_get(l, 7, i)); /* also once more */
+		assert_false(name_get(l, 8, i));
+	}
+	assert_false(name_get(l, 7, 100));
+	listing_free(l);
+}
+
+static void names_are_bounded(void **state)
+{
+	(void)state;
+	struct listing *l = listing_new(8); /* one set */
+	for (uint32_t i = 0; i < 8; i++)
+		name_put(l, 7, i, (10 + i) * S);
+	assert_true(name_get(l, 7, 5));
+	name_put(l, 7, 20, 30 * S);
+	assert_false(name_get(l, 7, 5)); /* the kernel has it */
+	name_put(l, 7, 21, 31 * S);
+	assert_false(name_get(l, 7, 0)); /* the oldest */
+	for (uint32_t i = 1; i < 8; i++)
+		assert_int_equal(name_get(l, 7, i), i != 5);
+	listing_free(l);
 }
 
 /* ---- short memories ---- */
@@ -348,7 +421,8 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(access_remembers), T(access_is_by_credential), T(access_gets_old), T(access_is_bounded),
-		T(access_holds_what_it_says), T(memory_expires), T(memory_keys), T(memory_is_taken_once),
+		T(access_holds_what_it_says), T(access_of_what_never_changes_adds_up),
+		T(names_by_directory), T(names_are_bounded), T(memory_expires), T(memory_keys), T(memory_is_taken_once),
 		T(memory_is_bounded), T(last_errors_by_user), T(last_errors_are_cut), T(last_errors_are_bounded),
 		T(link_targets), T(verbs_a_minute),
 	};

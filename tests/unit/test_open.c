@@ -30,7 +30,7 @@ static int setup(void **state)
 static void forget_process(struct fs *fs)
 {
 	for (uint32_t i = 0; i < STATE_OPENS_MAX; i++)
-		openstate_free(fs->open_state[i]);
+		openstate_free(fs, fs->open_state[i]);
 	free(fs->open_state);
 	free(fs->open_free);
 	fs->open_state = NULL;
@@ -152,7 +152,7 @@ static void what_one_process_keeps(void **state)
 	assert_null(os->kept);
 	assert_int_equal(os->nkept, 0);
 	openrec_free(fs, b, 0);
-	openstate_free(NULL);
+	openstate_free(fs, NULL);
 }
 
 static void full_table(void **state)
