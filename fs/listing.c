@@ -31,7 +31,7 @@ struct name {
 
 /* How far a directory is listed; a place is shared by all with one hash. */
 struct dir {
-	uint64_t nodeid;
+	uint64_t id; /* hash of what names it */
 	uint64_t cookie, verf; /* where the next piece begins */
 	uint32_t misses;       /* not paid out yet */
 	bool begun, busy, refused;
@@ -75,9 +75,22 @@ static struct name *set_of(struct listing *l, XXH128_hash_t key, pthread_mutex_t
 	return &l->name[(size_t)set * WAYS];
 }
 
-static XXH128_hash_t key_of(uint64_t dir, const char *name)
+static XXH128_hash_t key_of(const struct listing_dir *dir, const char *name)
 {
-	return XXH3_128bits_withSeed(name, strlen(name), dir);
+	struct {
+		struct uuid snapshot;
+		uint8_t fh_len, fh[NFSIO_FH_MAX];
+		char name[256];
+	} k = {.snapshot = dir->snapshot, .fh_len = dir->fh.len};
+	size_t len = strnlen(name, sizeof(k.name));
+	memcpy(k.fh, dir->fh.data, dir->fh.len);
+	memcpy(k.name, name, len);
+	return XXH3_128bits(&k, offsetof(__typeof__(k), name) + len);
+}
+
+struct listing_dir listing_dir(const struct req *r)
+{
+	return (struct listing_dir){.snapshot = r->fs->st.spaces[r->node->space].snapshot, .fh = node_fh(r->node)};
 }
 
 /* a gives way before b. */
@@ -86,7 +99,7 @@ static bool goes_first(const struct name *a, const struct name *b)
 	return a->told != b->told ? a->told : a->stamp_ns < b->stamp_ns;
 }
 
-void listing_put(struct listing *l, uint64_t dir, const char *name, const struct nfsio_fh *fh,
+void listing_put(struct listing *l, const struct listing_dir *dir, const char *name, const struct nfsio_fh *fh,
 		 const struct nfsio_attr *a, int64_t stamp_ns)
 {
 	XXH128_hash_t key = key_of(dir, name);
@@ -105,7 +118,7 @@ void listing_put(struct listing *l, uint64_t dir, const char *name, const struct
 	pthread_mutex_unlock(lock);
 }
 
-bool listing_get(struct listing *l, uint64_t dir, const char *name, struct nfsio_fh *fh,
+bool listing_get(struct listing *l, const struct listing_dir *dir, const char *name, struct nfsio_fh *fh,
 		 struct nfsio_attr *a, int64_t *ret_stamp_ns)
 {
 	XXH128_hash_t key = key_of(dir, name);
@@ -133,8 +146,8 @@ bool listing_get(struct listing *l, uint64_t dir, const char *name, struct nfsio
 struct piece {
 	struct nfsio_call call;
 	struct fs *fs;
-	uint64_t dir;
-	uint64_t fsid;
+	struct listing_dir dir;
+	uint64_t id, fsid;
 	struct dir *at;
 };
 
@@ -149,13 +162,13 @@ static void piece_done(struct nfsio_call *c)
 		/* Junctions and what came without all that an answer needs are asked for. */
 		if (!e->has_attr || !e->has_fh || e->attr.fsid != p->fsid)
 			continue;
-		listing_put(l, p->dir, e->name, &e->fh, &e->attr, c->res.start_ns);
+		listing_put(l, &p->dir, e->name, &e->fh, &e->attr, c->res.start_ns);
 		taken++;
 	}
 	pthread_mutex_lock(&l->dir_lock);
 	l->at_once--;
 	l->fetched += taken;
-	if (p->at->nodeid == p->dir) {
+	if (p->at->id == p->id) {
 		struct dir *d = p->at;
 		bool more = !c->res.err && !c->res.eof && c->res.nentries;
 		d->busy = false;
@@ -172,14 +185,14 @@ static void piece_done(struct nfsio_call *c)
 }
 
 /* The place of the directory if another piece of it shall be fetched now. */
-static struct dir *begin(struct listing *l, uint64_t nodeid, uint64_t *ret_cookie, uint64_t *ret_verf)
+static struct dir *begin(struct listing *l, uint64_t id, uint64_t *ret_cookie, uint64_t *ret_verf)
 {
-	struct dir *d = &l->dir[XXH3_64bits(&nodeid, sizeof(nodeid)) % DIRS];
+	struct dir *d = &l->dir[id % DIRS];
 	bool go = false;
 	pthread_mutex_lock(&l->dir_lock);
-	if (d->nodeid != nodeid && !d->busy)
-		*d = (struct dir){.nodeid = nodeid};
-	if (d->nodeid == nodeid && !d->refused) {
+	if (d->id != id && !d->busy)
+		*d = (struct dir){.id = id};
+	if (d->id == id && !d->refused) {
 		uint32_t cost = d->begun ? COST_NEXT : COST_FIRST;
 		d->misses++;
 		go = !d->busy && d->misses >= cost && l->at_once < AT_ONCE &&
@@ -201,21 +214,23 @@ void listing_missed(struct req *r)
 	struct fs *fs = r->fs;
 	struct listing *l = fs->listing;
 	const struct space *s = &fs->st.spaces[r->node->space];
-	uint64_t nodeid = atomic_load(&r->node->nodeid), cookie, verf;
-	struct dir *d = begin(l, nodeid, &cookie, &verf);
+	const struct listing_dir dir = listing_dir(r);
+	uint64_t id = key_of(&dir, "").low64, cookie, verf;
+	struct dir *d = begin(l, id, &cookie, &verf);
 	if (!d)
 		return;
 	struct piece *p = calloc(1, sizeof(*p));
 	if (p) {
 		p->fs = fs;
-		p->dir = nodeid;
+		p->dir = dir;
+		p->id = id;
 		p->fsid = s->fsid;
 		p->at = d;
 		p->call.proc = NFSIO_READDIRPLUS;
 		p->call.done = piece_done;
 		p->call.priv = p;
 		p->call.cred = r->call.cred;
-		p->call.fh = node_fh(r->node);
+		p->call.fh = dir.fh;
 		p->call.cookie = cookie;
 		p->call.verf = verf;
 		p->call.count = s->dtpref;

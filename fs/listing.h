@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "fs/base/uuid.h"
 #include "fs/nfs/nfsio.h"
 
 struct req;
@@ -24,12 +25,21 @@ struct listing;
 struct listing *listing_new(uint32_t names);
 void listing_free(struct listing *l);
 
-/* What a listing told of `name` in the directory `dir` (a nodeid: never given out
- * twice), in an answer whose call began at stamp_ns. */
-void listing_put(struct listing *l, uint64_t dir, const char *name, const struct nfsio_fh *fh,
+/* A directory by what never changes, as the kernel forgets its nodeid now and
+ * then: its snapshot's uuid and its handle. */
+struct listing_dir {
+	struct uuid snapshot;
+	struct nfsio_fh fh;
+};
+
+/* What a listing told of `name` in the directory, in an answer whose call began
+ * at stamp_ns. */
+void listing_put(struct listing *l, const struct listing_dir *dir, const char *name, const struct nfsio_fh *fh,
 		 const struct nfsio_attr *a, int64_t stamp_ns);
-bool listing_get(struct listing *l, uint64_t dir, const char *name, struct nfsio_fh *fh,
+bool listing_get(struct listing *l, const struct listing_dir *dir, const char *name, struct nfsio_fh *fh,
 		 struct nfsio_attr *a, int64_t *ret_stamp_ns);
+/* r->node as one. */
+struct listing_dir listing_dir(const struct req *r);
 
 /* A LOOKUP in the snapshot directory r->node had to ask the server, with
  * r->call.cred: may begin to list the directory with that credential. */

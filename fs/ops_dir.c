@@ -212,8 +212,9 @@ static bool emit(struct req *r, struct fill *f, struct openstate *os, const stru
 	bool junction = k->has_attr && k->attr.fsid != s->fsid && !dots;
 	if (!f->plus || !fresh || dots || junction || !k->has_attr || !k->has_fh || nodes_scarce(&fs->nodes)) {
 		/* The kernel will look it up; it is the same then. */
+		const struct listing_dir dir = listing_dir(r);
 		if (space_is_snapshot(s) && k->has_attr && k->has_fh && !dots && !junction)
-			listing_put(fs->listing, atomic_load(&r->node->nodeid), name, &k->fh, &k->attr, os->stamp_ns);
+			listing_put(fs->listing, &dir, name, &k->fh, &k->attr, os->stamp_ns);
 		uint32_t type = junction ? DT_LNK : k->has_attr ? IFTODT(entry_mode(&k->attr)) : DT_UNKNOWN;
 		uint64_t ino = dots && name[1] == '\0' ? r->node->ino
 						       : node_ino(s, k->fileid, k->has_fh ? &k->fh : NULL);

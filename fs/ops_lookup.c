@@ -236,13 +236,13 @@ static void lookup_done(struct nfsio_call *c)
 static bool lookup_listed(struct req *r)
 {
 	struct fs *fs = r->fs;
-	uint64_t dir = atomic_load(&r->node->nodeid);
+	const struct listing_dir dir = listing_dir(r);
 	uint32_t granted;
 	struct nfsio_fh fh;
 	struct nfsio_attr a;
 	int64_t stamp;
-	if (!access_cache_get(fs->access, dir, &r->call.cred, NFSIO_ACCESS_LOOKUP, -1, &granted) ||
-	    !(granted & NFSIO_ACCESS_LOOKUP) || !listing_get(fs->listing, dir, r->name, &fh, &a, &stamp))
+	if (!access_cache_get(fs->access, atomic_load(&r->node->nodeid), &r->call.cred, NFSIO_ACCESS_LOOKUP, -1, &granted) ||
+	    !(granted & NFSIO_ACCESS_LOOKUP) || !listing_get(fs->listing, &dir, r->name, &fh, &a, &stamp))
 		return false;
 	stats_add(&fs->stats.lookup_kept, 1);
 	found(r, &fh, &a, stamp);

@@ -172,7 +172,9 @@ static void name_put(struct listing *l, uint64_t dir, uint32_t i, int64_t stamp)
 	snprintf(name, sizeof(name), "f%u", i);
 	struct nfsio_fh fh = {.len = 4};
 	memcpy(fh.data, &i, sizeof(i));
-	listing_put(l, dir, name, &fh, &(struct nfsio_attr){.size = i}, stamp);
+	struct listing_dir d = {.fh = {.len = 8}};
+	memcpy(d.fh.data, &dir, sizeof(dir));
+	listing_put(l, &d, name, &fh, &(struct nfsio_attr){.size = i}, stamp);
 }
 
 static bool name_get(struct listing *l, uint64_t dir, uint32_t i)
@@ -182,7 +184,9 @@ static bool name_get(struct listing *l, uint64_t dir, uint32_t i)
 	struct nfsio_fh fh;
 	struct nfsio_attr a;
 	int64_t stamp;
-	if (!listing_get(l, dir, name, &fh, &a, &stamp))
+	struct listing_dir d = {.fh = {.len = 8}};
+	memcpy(d.fh.data, &dir, sizeof(dir));
+	if (!listing_get(l, &d, name, &fh, &a, &stamp))
 		return false;
 	assert_int_equal(a.size, i);
 	assert_int_equal(fh.len, 4);
@@ -201,6 +205,13 @@ static void names_by_directory(void **state)
 		assert_true(name_get(l, 7, i)); /* also once more */
 		assert_false(name_get(l, 8, i));
 	}
+	struct nfsio_fh fh;
+	struct nfsio_attr a;
+	int64_t stamp;
+	struct listing_dir other = {.snapshot.b = {1}, .fh = {.len = 8, .data = {7}}};
+	assert_false(listing_get(l, &other, "f1", &fh, &a, &stamp)); /* of another snapshot */
+	other.snapshot.b[0] = 0;
+	assert_true(listing_get(l, &other, "f1", &fh, &a, &stamp));
 	assert_false(name_get(l, 7, 100));
 	listing_free(l);
 }

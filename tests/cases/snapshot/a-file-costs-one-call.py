@@ -32,8 +32,11 @@ for xfer in (1 << 20, 65536):
         for d in ("named", "listed"):
             for i in range(len(SIZES), N - 3):
                 t.eq(t.read("%s%s/f%d" % (snap, d, i)), WANT[i], "%s/f%d" % (d, i))
-        t.eq([calls(p) for p in ("LOOKUP", "ACCESS", "READ")],
-             [first[0], first[1], first[2] + 2 * (N - 3 - len(SIZES))], "LOOKUP, ACCESS and READ calls")
+        lookups, access, reads = [calls(p) for p in ("LOOKUP", "ACCESS", "READ")]
+        t.eq(reads - first[2], 2 * (N - 3 - len(SIZES)), "READ calls")
+        # The kernel may have forgotten the directories above meanwhile.
+        t.ok(lookups - first[0] <= 8 and access - first[1] <= 1, "%d LOOKUPs, %d ACCESSes" % (
+            lookups - first[0], access - first[1]))
 
         # In odd pieces, from behind, and by several at once on one descriptor.
         for i, size in enumerate(SIZES):
