@@ -368,6 +368,24 @@ static void catalog_record(const struct ontap_volume *v, void *priv)
 	volumes_add(c, &c->fetched, v);
 }
 
+static void tell_changes(const struct catalog *old, const struct catalog *fresh)
+{
+	for (size_t i = 0; old && i < old->n; i++) {
+		const struct catalog_volume *was = old->vol[i], *now = catalog_by_uuid(fresh, &was->v.uuid);
+		if (now == was)
+			continue;
+		if (!now)
+			log_info("volume %s is no longer there", was->v.name);
+		else if (now->hidden_why && !was->hidden_why)
+			log_warn("volume %s leaves the tree: %s", now->v.name, now->hidden_why);
+		else if (!now->hidden_why && was->hidden_why)
+			log_info("volume %s is in the tree again", now->v.name);
+		else if (*was->v.junction && strcmp(was->v.junction, now->v.junction) != 0)
+			log_info("volume %s is mounted at %s in the SVM now, no longer at %s", now->v.name,
+				 now->v.junction, was->v.junction);
+	}
+}
+
 static void catalog_fetched(const struct ontap_error *e, void *priv)
 {
 	struct control *c = priv;
@@ -388,6 +406,7 @@ static void catalog_fetched(const struct ontap_error *e, void *priv)
 			c->catalog_due_ns = MIN_OF(c->catalog_due_ns, clock_now_ns() + SPLIT_LOOK_NS);
 	struct catalog *cat = catalog_make(&c->fetched, c->catalog_asked_ns);
 	if (cat) {
+		tell_changes(c->catalog, cat);
 		catalog_swap(c, cat);
 		mirrors_refresh(c);
 	} else {

@@ -141,6 +141,8 @@ struct lif {
 	struct nfsio_call pmap_calls[2]; /* NFS, MOUNT */
 	int64_t gate_ns, backoff_ns; /* after failed connects: not before, and how long */
 	int64_t reply_ns; /* last reply on any of its NFS connections */
+	int64_t told_ns;  /* of the last line in the log about what it refuses */
+	bool denies;      /* it answers, but runs nothing */
 	_Atomic uint32_t nup;
 	_Atomic bool silent;
 	_Atomic int last_err;

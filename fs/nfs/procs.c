@@ -4,6 +4,7 @@
  * lives until they return. All replies have passed guard.c. */
 #include <errno.h>
 #include <string.h>
+#include "fs/base/log.h"
 #include "fs/nfs/conv.h"
 #include "fs/nfs/nfs_i.h"
 #include "fs/nfs/rpc_compat.h"
@@ -632,9 +633,50 @@ int proc_queue(struct nfsio_conn *conn, struct nfsio_call *c, struct pdu *pdu)
 	}
 }
 
+#define TELL_AGAIN_NS (60 * NS_PER_SEC)
+
+/* What an administrator should know, once in a while and not for each call. */
+static void tell(struct lif *lif, const char *what, const char *remedy)
+{
+	int64_t now = clock_now_ns();
+	if (lif->told_ns && now - lif->told_ns < TELL_AGAIN_NS)
+		return;
+	lif->told_ns = now;
+	log_warn("%s: server=%s: %s", what, lif->address, remedy);
+}
+
+/* The RPC layer ran nothing. */
+static void denied(struct lif *lif, int err)
+{
+	lif->denies = true;
+	if (err == -EACCES)
+		tell(lif, "the server refuses AUTH_SYS", "let the export policy offer sys");
+	else if (err == -EPROTONOSUPPORT)
+		tell(lif, "the server does not offer NFSv3", "vserver nfs modify -v3 enabled");
+}
+
+static void not_denied(struct lif *lif)
+{
+	if (!lif->denies)
+		return;
+	lif->denies = false;
+	lif->told_ns = 0;
+	log_info("the server takes our calls again: server=%s", lif->address);
+}
+
+/* Errors that are about the export, not about the object. */
+static void export_refused(struct lif *lif, int proc, uint32_t status)
+{
+	/* RFC 1813 3.3.1: no mode bits can deny a GETATTR. */
+	if (status == NFS3ERR_ACCES && proc == NFSIO_GETATTR)
+		tell(lif, "no export rule lets this host in", "see vserver export-policy check-access");
+	else if (status == NFS3ERR_ROFS)
+		tell(lif, "the server takes no changes", "a read-only export rule, or a volume that is read-only");
+}
+
 /* The answer of the server's NFS or MOUNT layer. Every result starts with its
  * status, but the portmapper's and that of NULL. */
-static void take_in(struct nfsio *n, struct nfsio_call *c, int proc, void *data)
+static void take_in(struct nfsio *n, struct lif *lif, struct nfsio_call *c, int proc, void *data)
 {
 	uint32_t status = 0;
 	bool known = true;
@@ -647,6 +689,7 @@ static void take_in(struct nfsio *n, struct nfsio_call *c, int proc, void *data)
 	}
 	if (status) {
 		c->res.nfsstat = status;
+		export_refused(lif, proc, status);
 		err = conv_status(status, &known);
 		if (!known)
 			atomic_fetch_add(&n->p.counters->garbage, 1);
@@ -680,10 +723,13 @@ static void answer(struct rpc_context *rpc, int status, void *data, void *priv)
 		list_remove(&c->link);
 	}
 	nfsio_pdu_free(n, pdu);
-	if (!c)
-		return;
+	struct lif *lif = conn->lif;
 	if (deny)
+		denied(lif, deny);
+	else if (conn->kind == KIND_NFS)
+		not_denied(lif);
+	if (c && deny)
 		call_answered(n, c, deny, false);
-	else
-		take_in(n, c, proc, data);
+	else if (c)
+		take_in(n, lif, c, proc, data);
 }
