@@ -109,8 +109,9 @@ void worker_slot_freed(struct worker *w, struct req *r);
 void fs_end(struct fs *fs, enum fs_end how);
 
 /* ---- open.c: open records -------------------------------------------------------- */
-/* 0: full (ENFILE). */
-uint64_t openrec_new(struct fs *fs, struct node *n, const struct nfsio_cred *cred, uint32_t flags);
+/* 0: full (ENFILE). The id is written to `noted` (may be NULL) before it counts. */
+uint64_t openrec_new(struct fs *fs, struct node *n, const struct nfsio_cred *cred, uint32_t flags,
+		     _Atomic uint64_t *noted);
 struct openrec *openrec_get(struct fs *fs, uint64_t id);
 /* Ends it; returns the node's remaining opens. */
 uint32_t openrec_free(struct fs *fs, uint64_t id, uint64_t nodeid);
@@ -120,12 +121,14 @@ int openrec_init(struct fs *fs);
 /* Chooses one, in state MAKING, before the call that creates it. NULL: full. */
 struct silly *silly_new(struct fs *fs, struct node *n, const struct nfsio_fh *dir,
 			const struct nfsio_cred *cred);
+/* Is one in state MAKING? */
+bool silly_begun(struct fs *fs, const struct node *n);
 /* It was not made, or is removed. */
 void silly_drop(struct fs *fs, struct silly *s);
 /* It was made. Not NULL: the file was closed meanwhile, the caller removes it. */
 struct silly *silly_ready(struct fs *fs, struct silly *s);
-/* A second run found that the first one had made it. */
-void silly_made_by_predecessor(struct fs *fs, uint64_t nodeid);
+/* A second run found that the first one had made it. Not NULL: as silly_ready. */
+struct silly *silly_made_by_predecessor(struct fs *fs, uint64_t nodeid);
 /* The record to remove after the last close; one caller gets it, others NULL. */
 struct silly *silly_claim(struct fs *fs, uint64_t nodeid);
 /* Is `name` in `dir` such a name of n? */

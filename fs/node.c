@@ -208,7 +208,9 @@ void node_forget(struct nodes *nt, uint64_t nodeid, uint64_t count)
 	/* A count that a crash leaked may only be too high, never too low. */
 	uint64_t left = have > count ? have - count : 0;
 	atomic_store(&n->nlookup, left);
-	if (left == 0 && atomic_load(&n->opens) == 0) {
+	/* The last RELEASE looks here whether it has a .nfsX name to remove, and a
+	 * FORGET may overtake it: the node goes when that name has gone. */
+	if (left == 0 && atomic_load(&n->opens) == 0 && !atomic_load(&n->silly)) {
 		uint32_t rec = (uint32_t)(n - nt->st->nodes);
 		_Atomic uint32_t *at = &nt->st->index[b];
 		uint32_t steps = atomic_load(nt->st->nodes_used);
@@ -346,7 +348,7 @@ void node_attr_get(struct nodes *nt, struct node *n, struct node_attr *out, bool
 	pthread_mutex_t *lock = attr_lock(nt, n);
 	pthread_mutex_lock(lock);
 	*out = n->attr;
-	if (n->silly && out->nlink)
+	if (atomic_load(&n->silly) && out->nlink)
 		out->nlink--;
 	if (tell) {
 		n->told_size = n->attr.size;

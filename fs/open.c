@@ -20,6 +20,29 @@ static bool give_back(struct fs *fs, uint32_t rec)
 	return true;
 }
 
+/* A predecessor may have died between a record and its counts, and while it
+ * removed a .nfsX name: its request is still in the journal, and looks for a
+ * name that is ready. */
+static void recount(struct fs *fs)
+{
+	uint32_t opens = atomic_load(fs->st.opens_used), nodes = atomic_load(fs->st.nodes_used),
+		 spaces = atomic_load(fs->st.spaces_used), taken = SILLY_TAKEN;
+	for (uint32_t i = 0; i < nodes; i++)
+		atomic_store(&fs->st.nodes[i].opens, 0);
+	for (uint32_t i = 0; i < spaces; i++)
+		atomic_store(&fs->st.spaces[i].opens, 0);
+	for (uint32_t i = 1; i < opens; i++) {
+		struct node *n = atomic_load(&fs->st.opens[i].id) ? node_by_id(&fs->nodes, fs->st.opens[i].nodeid)
+								  : NULL;
+		if (n) {
+			atomic_fetch_add(&n->opens, 1);
+			atomic_fetch_add(&fs->st.spaces[n->space].opens, 1);
+		}
+	}
+	for (uint32_t i = 0; i < STATE_SILLY_MAX; i++, taken = SILLY_TAKEN)
+		atomic_compare_exchange_strong(&fs->st.silly[i].state, &taken, SILLY_READY);
+}
+
 int openrec_init(struct fs *fs)
 {
 	pthread_mutex_init(&fs->open_lock, NULL);
@@ -32,6 +55,7 @@ int openrec_init(struct fs *fs)
 		if (!id && !give_back(fs, i))
 			return -ENOMEM;
 	}
+	recount(fs);
 	/* Sparse: only the pages of directories that are open are ever touched. */
 	fs->open_state = calloc(STATE_OPENS_MAX, sizeof(fs->open_state[0]));
 	return fs->open_state ? 0 : -ENOMEM;
@@ -58,7 +82,8 @@ struct openstate *openstate_get(struct fs *fs, uint64_t id)
 	return *at;
 }
 
-uint64_t openrec_new(struct fs *fs, struct node *n, const struct nfsio_cred *cred, uint32_t flags)
+uint64_t openrec_new(struct fs *fs, struct node *n, const struct nfsio_cred *cred, uint32_t flags,
+		     _Atomic uint64_t *noted)
 {
 	uint32_t rec = 0;
 	pthread_mutex_lock(&fs->open_lock);
@@ -79,6 +104,8 @@ uint64_t openrec_new(struct fs *fs, struct node *n, const struct nfsio_cred *cre
 	atomic_fetch_add(&n->opens, 1);
 	atomic_fetch_add(&fs->st.spaces[n->space].opens, 1);
 	uint64_t id = (uint64_t)o->generation << 32 | rec;
+	if (noted)
+		atomic_store(noted, id); /* first: a record that is there is never unknown */
 	atomic_store_explicit(&o->id, id, memory_order_release);
 	return id;
 }
@@ -133,12 +160,17 @@ static struct silly *silly_find(struct fs *fs, uint64_t nodeid, uint32_t state)
 	return NULL;
 }
 
+bool silly_begun(struct fs *fs, const struct node *n)
+{
+	return atomic_load(&n->silly) && silly_find(fs, atomic_load(&n->nodeid), SILLY_MAKING);
+}
+
 struct silly *silly_new(struct fs *fs, struct node *n, const struct nfsio_fh *dir,
 			const struct nfsio_cred *cred)
 {
 	uint64_t nodeid = atomic_load(&n->nodeid);
 	/* A predecessor's, that may have been created already. */
-	struct silly *s = n->silly ? silly_find(fs, nodeid, SILLY_MAKING) : NULL;
+	struct silly *s = atomic_load(&n->silly) ? silly_find(fs, nodeid, SILLY_MAKING) : NULL;
 	if (s)
 		return s;
 	pthread_mutex_lock(&fs->open_lock);
@@ -154,7 +186,7 @@ struct silly *silly_new(struct fs *fs, struct node *n, const struct nfsio_fh *di
 		s->cred = *cred;
 		atomic_store(&s->nodeid, nodeid);
 		atomic_store_explicit(&s->state, SILLY_MAKING, memory_order_release);
-		n->silly = 1;
+		atomic_store(&n->silly, 1);
 		stats_add(&fs->stats.silly_renames, 1);
 	}
 	pthread_mutex_unlock(&fs->open_lock);
@@ -163,10 +195,12 @@ struct silly *silly_new(struct fs *fs, struct node *n, const struct nfsio_fh *di
 
 void silly_drop(struct fs *fs, struct silly *s)
 {
-	struct node *n = node_by_id(&fs->nodes, atomic_load(&s->nodeid));
+	uint64_t nodeid = atomic_load(&s->nodeid);
+	struct node *n = node_by_id(&fs->nodes, nodeid);
 	if (n)
-		n->silly = 0;
+		atomic_store(&n->silly, 0);
 	atomic_store_explicit(&s->state, SILLY_FREE, memory_order_release);
+	node_forget(&fs->nodes, nodeid, 0); /* it may have waited for this */
 }
 
 struct silly *silly_ready(struct fs *fs, struct silly *s)
@@ -177,11 +211,11 @@ struct silly *silly_ready(struct fs *fs, struct silly *s)
 	return n && atomic_load(&n->opens) ? NULL : silly_claim(fs, nodeid);
 }
 
-void silly_made_by_predecessor(struct fs *fs, uint64_t nodeid)
+struct silly *silly_made_by_predecessor(struct fs *fs, uint64_t nodeid)
 {
 	struct silly *s = nodeid ? silly_find(fs, nodeid, SILLY_MAKING) : NULL;
-	if (s)
-		atomic_store(&s->state, SILLY_READY);
+	s = nodeid && !s ? silly_find(fs, nodeid, SILLY_READY) : s;
+	return s ? silly_ready(fs, s) : NULL;
 }
 
 struct silly *silly_claim(struct fs *fs, uint64_t nodeid)
@@ -193,7 +227,8 @@ struct silly *silly_claim(struct fs *fs, uint64_t nodeid)
 
 bool silly_is(struct fs *fs, const struct node *n, const struct nfsio_fh *dir, const char *name)
 {
-	struct silly *s = n->silly ? silly_find(fs, atomic_load(&n->nodeid), SILLY_READY) : NULL;
+	struct silly *s =
+		atomic_load(&n->silly) ? silly_find(fs, atomic_load(&n->nodeid), SILLY_READY) : NULL;
 	return s && strcmp(s->name, name) == 0 && s->dir.len == dir->len &&
 	       memcmp(s->dir.data, dir->data, dir->len) == 0;
 }

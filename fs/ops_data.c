@@ -33,13 +33,11 @@ static void open_reply(struct req *r, bool keep_cache, bool direct)
 {
 	struct nfsio_cred cred;
 	caller_cred(req_caller(r), node_brief(&r->fs->nodes, r->node).gid, &cred);
-	uint64_t id = openrec_new(r->fs, r->node, &cred, (uint32_t)r->fi.flags);
-	if (!id) {
+	if (!req_make_open(r, r->node, &cred)) {
 		req_err(r, -ENFILE);
 		return;
 	}
-	prefetch_keep(r, id);
-	r->fi.fh = id;
+	prefetch_keep(r, r->fi.fh);
 	r->fi.keep_cache = keep_cache && !direct;
 	r->fi.direct_io = direct;
 	r->fi.noflush = (r->fi.flags & O_ACCMODE) == O_RDONLY;
@@ -136,7 +134,7 @@ static void open_statfile(struct req *r)
 		return;
 	}
 	struct nfsio_cred cred = {0};
-	uint64_t id = openrec_new(fs, r->node, &cred, (uint32_t)r->fi.flags);
+	uint64_t id = req_make_open(r, r->node, &cred) ? r->fi.fh : 0;
 	struct openstate *os = id ? openstate_get(fs, id) : NULL;
 	if (os && !os->text)
 		os->text = statfile_text(fs, r->node->sub, req_process(r), &os->text_len);
@@ -146,7 +144,6 @@ static void open_statfile(struct req *r)
 		req_err(r, id ? -ENOMEM : -ENFILE);
 		return;
 	}
-	r->fi.fh = id;
 	r->fi.direct_io = 1; /* its size is not known before */
 	r->fi.noflush = 1;
 	req_open(r);
@@ -638,7 +635,7 @@ void op_release(fuse_req_t fr, fuse_ino_t ino, struct fuse_file_info *fi)
 	uint32_t left = openrec_free(fs, fi->fh, ino);
 	struct node *n = node_by_id(&fs->nodes, ino);
 	/* Looked at after the count went down: an unlink that comes later sees it. */
-	struct silly *s = left == 0 && n && n->silly ? silly_claim(fs, ino) : NULL;
+	struct silly *s = left == 0 && n && atomic_load(&n->silly) ? silly_claim(fs, ino) : NULL;
 	if (s)
 		silly_remove(r, s);
 	else

@@ -32,21 +32,19 @@ static void opened(struct req *r, struct virtual_list *virt)
 	struct fs *fs = r->fs;
 	struct nfsio_cred cred;
 	caller_cred(req_caller(r), node_brief(&r->fs->nodes, r->node).gid, &cred);
-	uint64_t id = openrec_new(fs, r->node, &cred, (uint32_t)r->fi.flags);
-	if (!id) {
+	if (!req_make_open(r, r->node, &cred)) {
 		free(virt);
 		req_err(r, -ENFILE);
 		return;
 	}
 	if (virt) {
-		struct openstate *os = openstate_get(fs, id);
+		struct openstate *os = openstate_get(fs, r->fi.fh);
 		if (os)
 			os->virt = virt;
 		else
 			free(virt);
 	}
 	bool frozen = r->node->kind == NODE_FILE && space_is_snapshot(&fs->st.spaces[r->node->space]);
-	r->fi.fh = id;
 	r->fi.cache_readdir = r->fi.keep_cache = frozen;
 	req_open(r);
 }

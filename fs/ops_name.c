@@ -115,8 +115,7 @@ static void made(struct req *r, const struct nfsio_fh *fh, const struct nfsio_at
 	}
 	struct nfsio_cred cred;
 	caller_cred(req_caller(r), a->gid, &cred);
-	r->fi.fh = openrec_new(r->fs, n, &cred, (uint32_t)r->fi.flags);
-	if (!r->fi.fh) {
+	if (!req_make_open(r, n, &cred)) {
 		node_forget(&r->fs->nodes, atomic_load(&n->nodeid), 1);
 		req_err(r, -ENFILE);
 		return;
@@ -380,11 +379,15 @@ static struct node *known_node(struct req *r, uint32_t space, const struct nfsio
 	return id ? node_by_id(&r->fs->nodes, id) : NULL;
 }
 
-/* Private names are no names: they go in a moment. */
-static bool must_stay(struct fs *fs, const struct node *n, const struct nfsio_attr *a)
+/* Private names are no names: they go in a moment. What a predecessor began is
+ * ended its way: its .nfsX may be there already. */
+static bool must_stay(const struct req *r, const struct node *n, const struct nfsio_attr *a)
 {
-	return n && a->type == NFSIO_REG && atomic_load(&n->opens) > 0 &&
-	       (a->nlink <= 1 || a->nlink <= 1 + private_links_of(fs, n));
+	if (!n || a->type != NFSIO_REG)
+		return false;
+	if (r->replay && silly_begun(r->fs, n))
+		return true;
+	return atomic_load(&n->opens) > 0 && (a->nlink <= 1 || a->nlink <= 1 + private_links_of(r->fs, n));
 }
 
 static void removed(struct req *r)
@@ -495,12 +498,19 @@ static void silly_submit(struct req *r)
  * run did it? Then there is nothing left to touch. */
 static bool done_by_predecessor(struct req *r, const struct nfsio_call *c)
 {
-	if (!req_was_sent(r) || !(c->res.err == -ENOENT ||
-				  (c->res.err == 0 && !same_fh(&c->res.fh, &r->note->intent.target))))
-		return false;
-	/* If it was open, it stands under its .nfsX name until the last close. */
-	silly_made_by_predecessor(r->fs, r->note->intent.nodeid);
-	return true;
+	return req_was_sent(r) && (c->res.err == -ENOENT ||
+				   (c->res.err == 0 && !same_fh(&c->res.fh, &r->note->intent.target)));
+}
+
+/* Replies to it. What was open stands under its .nfsX name until the last
+ * close, which may have been before this. */
+static void end_predecessors(struct req *r)
+{
+	struct silly *s = silly_made_by_predecessor(r->fs, r->note->intent.nodeid);
+	if (s)
+		silly_remove(r, s);
+	else
+		req_err(r, 0);
 }
 
 /* rm and mv of a .nfsX itself: busy, as with other NFS clients, until the file
@@ -519,7 +529,7 @@ static void remove_target(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
 	if (done_by_predecessor(r, c)) {
-		req_err(r, 0);
+		end_predecessors(r);
 		return;
 	}
 	if (c->res.err) {
@@ -537,7 +547,7 @@ static void remove_target(struct nfsio_call *c)
 	if (is_silly_name(r, r->node2, r->node, r->name))
 		return;
 	req_intend(r);
-	if (r->opcode == FUSE_RMDIR || !must_stay(r->fs, r->node2, &a)) {
+	if (r->opcode == FUSE_RMDIR || !must_stay(r, r->node2, &a)) {
 		remove_submit(r);
 		return;
 	}
@@ -798,7 +808,7 @@ static void rename_target2(struct nfsio_call *c)
 	}
 	r->node2 = exists && c->res.has_attr ? known_node(r, to->space, &c->res.fh, &a) : NULL;
 	r->note->intent.nodeid = r->node2 ? atomic_load(&r->node2->nodeid) : 0;
-	if (itself || !must_stay(r->fs, r->node2, &a)) {
+	if (itself || !must_stay(r, r->node2, &a)) {
 		rename_submit(r);
 		return;
 	}
@@ -819,7 +829,7 @@ static void rename_target(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
 	if (done_by_predecessor(r, c)) {
-		req_err(r, 0);
+		end_predecessors(r);
 		return;
 	}
 	r->has_target2 = req_was_sent(r); /* half of LINK and REMOVE may be done */

@@ -89,6 +89,9 @@ static void finish(struct req *r, int sent)
 	free(steal_ptr(r->getter));
 	if (r->silly)
 		silly_drop(r->fs, steal_ptr(r->silly));
+	uint64_t open = r->replay && !r->reopened && sent >= 0 ? atomic_load(&r->note->open) : 0;
+	if (open && open != r->fi.fh)
+		openrec_free(r->fs, open, 0); /* a predecessor's, that never got out */
 	r->fr = NULL;
 	r->unique = 0;
 	struct worker *w = r->w; /* the slot is anybody's in a moment */
@@ -100,6 +103,7 @@ static void finish(struct req *r, int sent)
 	 * answered and says nothing of it. session_replay() clears what stays behind. */
 	atomic_store_explicit(&r->slot->unique, 0, memory_order_release);
 	atomic_store_explicit(&r->note->intent.phase, INTENT_NONE, memory_order_release);
+	atomic_store(&r->note->open, 0);
 	worker_slot_freed(w, r);
 }
 
@@ -165,14 +169,30 @@ void req_statfs(struct req *r, const struct statvfs *sv)
 	finish(r, fuse_reply_statfs(r->fr, sv));
 }
 
+bool req_make_open(struct req *r, struct node *n, const struct nfsio_cred *cred)
+{
+	const struct openrec *o = r->replay ? openrec_get(r->fs, atomic_load(&r->note->open)) : NULL;
+	r->reopened = o && o->nodeid == atomic_load(&n->nodeid);
+	r->fi.fh = r->reopened ? atomic_load(&o->id)
+			       : openrec_new(r->fs, n, cred, (uint32_t)r->fi.flags, &r->note->open);
+	return r->fi.fh != 0;
+}
+
+/* ENOENT: the open was interrupted, so no RELEASE will come; unless a
+ * predecessor's answer came through, and the file is open by its record. */
+static void open_unwanted(struct req *r, uint64_t id)
+{
+	if (!r->reopened)
+		openrec_free(r->fs, id, 0);
+}
+
 void req_open(struct req *r)
 {
 	account(r, 0);
 	uint64_t id = r->fi.fh;
 	int sent = fuse_reply_open(r->fr, &r->fi);
-	/* ENOENT: the open was interrupted, so no RELEASE will come. */
 	if (sent < 0)
-		openrec_free(r->fs, id, 0);
+		open_unwanted(r, id);
 	finish(r, sent);
 }
 
@@ -210,7 +230,7 @@ void req_create(struct req *r, struct node *n)
 	uint64_t id = r->fi.fh;
 	int sent = fuse_reply_create(r->fr, &e, &r->fi);
 	if (sent < 0) {
-		openrec_free(r->fs, id, 0);
+		open_unwanted(r, id);
 		node_forget(&r->fs->nodes, e.ino, 1);
 	}
 	finish(r, sent);

@@ -36,6 +36,7 @@ struct req {
 	struct worker *w;          /* owner, for its own use */
 	uint8_t opcode;
 	bool replay;               /* read by a predecessor: may have been executed */
+	bool reopened;             /* its open record is the one that a predecessor made */
 	bool parked;
 	bool gating;               /* a replayed change: others wait for its end */
 	bool interrupted;          /* its thread got a signal; worker looks which */
@@ -91,6 +92,9 @@ void req_readlink(struct req *r, const char *target);
 void req_xattr_size(struct req *r, size_t size);
 void req_write(struct req *r, size_t count);
 void req_statfs(struct req *r, const struct statvfs *sv);
+/* The open record of an OPEN, OPENDIR or CREATE, into r->fi.fh: a new one, or the
+ * one that a predecessor made for this request. False: full (ENFILE). */
+bool req_make_open(struct req *r, struct node *n, const struct nfsio_cred *cred);
 /* Fill r->fi first. Gives back what the open counted when the kernel is gone. */
 void req_open(struct req *r);
 /* The entry for a node that node_get counted. Timeouts by the node's space;

@@ -748,6 +748,7 @@ void session_replay(struct fs *fs)
 		uint64_t unique = atomic_load(&r->slot->unique);
 		if (!unique) {
 			atomic_store(&r->note->intent.phase, INTENT_NONE);
+			atomic_store(&r->note->open, 0);
 			continue;
 		}
 		bool drop = seen_before(fs, i, unique) || in->opcode == FUSE_INTERRUPT || in->opcode == FUSE_INIT;

@@ -20,7 +20,7 @@
 #include "fs/base/uuid.h"
 #include "fs/nfs/nfsio.h"
 
-#define STATE_VERSION 4
+#define STATE_VERSION 5
 #define ONTAP_SPACE_NAME 256
 
 #define SLOT_SMALL_BYTES 8192u
@@ -54,6 +54,7 @@ struct intent {
 
 struct slot_note {
 	struct intent intent;
+	_Atomic uint64_t open;   /* OPEN, OPENDIR, CREATE: the open record made, 0 none yet */
 };
 
 /* ---- spaces: one file system of the server ------------------------------ */

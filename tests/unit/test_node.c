@@ -182,9 +182,9 @@ static void nodeids_are_never_given_twice(void **state)
 		for (size_t j = 0; j < i; j++)
 			if (seen[i] == seen[j])
 				fail_msg("nodeid %llx given twice", (unsigned long long)seen[i]);
-		n->silly = 1;
 		n->attr.stamp_ns = 99;
 		node_forget(&f->nt, seen[i], 1);
+		n->silly = 1; /* what is left in the record */
 	}
 	assert_true(atomic_load(f->st.nodes_used) <= 4); /* records are used again */
 	struct node *n = get(f, 9);

@@ -21,6 +21,7 @@ static int setup(void **state)
 	struct fs *fs = calloc(1, sizeof(*fs));
 	int fd = memfd_create("test-open", MFD_CLOEXEC);
 	assert_int_equal(state_create(&fs->st, fd, &(struct state_sizes){1, 1, 100}), 0);
+	atomic_store(fs->st.spaces_used, 2);
 	assert_int_equal(nodes_init(&fs->nodes, &fs->st), 0);
 	assert_int_equal(openrec_init(fs), 0);
 	*state = fs;
@@ -65,7 +66,7 @@ static void records(void **state)
 {
 	struct fs *fs = *state;
 	struct node *n = get(fs, 1);
-	uint64_t a = openrec_new(fs, n, &cred, 0x8001), b = openrec_new(fs, n, &cred, 2);
+	uint64_t a = openrec_new(fs, n, &cred, 0x8001, NULL), b = openrec_new(fs, n, &cred, 2, NULL);
 	assert_true(a && b && a != b);
 	struct openrec *o = openrec_get(fs, a);
 	assert_non_null(o);
@@ -88,7 +89,7 @@ static void records(void **state)
 static void unknown_handles(void **state)
 {
 	struct fs *fs = *state;
-	uint64_t id = openrec_new(fs, get(fs, 1), &cred, 0);
+	uint64_t id = openrec_new(fs, get(fs, 1), &cred, 0, NULL);
 	const uint64_t bad[] = {0, 1ull << 32, id + 1, id + (1ull << 32), (uint32_t)id, STATE_OPENS_MAX,
 				1ull << 32 | STATE_OPENS_MAX, UINT32_MAX, UINT64_MAX};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -105,14 +106,14 @@ static void handles_are_never_given_twice(void **state)
 	struct node *n = get(fs, 1);
 	static uint64_t seen[300];
 	for (size_t i = 0; i < ARRAY_LEN(seen); i++) {
-		seen[i] = openrec_new(fs, n, &cred, 0);
+		seen[i] = openrec_new(fs, n, &cred, 0, NULL);
 		for (size_t j = 0; j < i; j++)
 			assert_true(seen[i] != seen[j]);
 		openrec_get(fs, seen[i])->dirverf = 99;
 		openrec_free(fs, seen[i], 0);
 	}
 	assert_true(atomic_load(fs->st.opens_used) <= 3);
-	uint64_t id = openrec_new(fs, n, &cred, 0);
+	uint64_t id = openrec_new(fs, n, &cred, 0, NULL);
 	assert_true(openrec_get(fs, id)->dirverf == 0); /* nothing of its predecessor */
 }
 
@@ -121,7 +122,7 @@ static void last_release_ends_a_forgotten_node(void **state)
 	struct fs *fs = *state;
 	struct node *n = get(fs, 1);
 	uint64_t nodeid = id_of(n);
-	uint64_t a = openrec_new(fs, n, &cred, 0), b = openrec_new(fs, n, &cred, 0);
+	uint64_t a = openrec_new(fs, n, &cred, 0, NULL), b = openrec_new(fs, n, &cred, 0, NULL);
 	node_forget(&fs->nodes, nodeid, 1);
 	assert_int_equal(openrec_free(fs, a, 0), 1);
 	assert_non_null(node_by_id(&fs->nodes, nodeid));
@@ -136,7 +137,7 @@ static void what_one_process_keeps(void **state)
 {
 	struct fs *fs = *state;
 	struct node *n = get(fs, 1);
-	uint64_t a = openrec_new(fs, n, &cred, 0);
+	uint64_t a = openrec_new(fs, n, &cred, 0, NULL);
 	struct openstate *os = openstate_get(fs, a);
 	assert_non_null(os);
 	assert_ptr_equal(openstate_get(fs, a), os);
@@ -145,7 +146,7 @@ static void what_one_process_keeps(void **state)
 	os->names = strdup("names");
 	os->big = calloc(2, sizeof(os->big[0]));
 	openrec_free(fs, a, 0); /* and frees all that: LeakSanitizer looks */
-	uint64_t b = openrec_new(fs, n, &cred, 0);
+	uint64_t b = openrec_new(fs, n, &cred, 0, NULL);
 	assert_int_equal((uint32_t)b, (uint32_t)a); /* the same record */
 	os = openstate_get(fs, b);
 	assert_null(os->text);
@@ -161,13 +162,13 @@ static void full_table(void **state)
 	struct node *n = get(fs, 1);
 	uint64_t last = 0;
 	for (uint32_t i = 1; i < STATE_OPENS_MAX; i++)
-		if (!(last = openrec_new(fs, n, &cred, 0)))
+		if (!(last = openrec_new(fs, n, &cred, 0, NULL)))
 			fail_msg("full after %u", i);
-	assert_true(openrec_new(fs, n, &cred, 0) == 0);
+	assert_true(openrec_new(fs, n, &cred, 0, NULL) == 0);
 	assert_int_equal(atomic_load(&n->opens), STATE_OPENS_MAX - 1); /* not counted */
 	openrec_free(fs, last, 0);
-	assert_true(openrec_new(fs, n, &cred, 0) != 0);
-	assert_true(openrec_new(fs, n, &cred, 0) == 0);
+	assert_true(openrec_new(fs, n, &cred, 0, NULL) != 0);
+	assert_true(openrec_new(fs, n, &cred, 0, NULL) == 0);
 }
 
 static void taken_over(void **state)
@@ -176,7 +177,7 @@ static void taken_over(void **state)
 	struct node *n = get(fs, 1);
 	uint64_t id[6];
 	for (size_t i = 0; i < ARRAY_LEN(id); i++)
-		id[i] = openrec_new(fs, n, &cred, (uint32_t)i);
+		id[i] = openrec_new(fs, n, &cred, (uint32_t)i, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(id); i += 2)
 		openrec_free(fs, id[i], 0);
 	uint32_t used = atomic_load(fs->st.opens_used);
@@ -187,7 +188,7 @@ static void taken_over(void **state)
 		assert_int_equal(openrec_get(fs, id[i]) != NULL, i % 2);
 	assert_int_equal(openrec_get(fs, id[3])->flags, 3);
 	for (int i = 0; i < 3; i++) {
-		uint64_t fresh = openrec_new(fs, n, &cred, 0);
+		uint64_t fresh = openrec_new(fs, n, &cred, 0, NULL);
 		for (size_t j = 0; j < ARRAY_LEN(id); j++)
 			assert_true(fresh != id[j]);
 	}
@@ -241,7 +242,7 @@ static void closed_while_it_is_made(void **state)
 {
 	struct fs *fs = *state;
 	struct node *n = get(fs, 1);
-	uint64_t nodeid = id_of(n), fh = openrec_new(fs, n, &cred, 0);
+	uint64_t nodeid = id_of(n), fh = openrec_new(fs, n, &cred, 0, NULL);
 	struct silly *s = silly_new(fs, n, &dir, &cred);
 	assert_int_equal(openrec_free(fs, fh, nodeid), 0);
 	assert_null(silly_claim(fs, nodeid)); /* there is nothing yet */
@@ -251,13 +252,32 @@ static void closed_while_it_is_made(void **state)
 	/* Forgotten by the kernel as well. */
 	n = get(fs, 2);
 	nodeid = id_of(n);
-	fh = openrec_new(fs, n, &cred, 0);
+	fh = openrec_new(fs, n, &cred, 0, NULL);
 	s = silly_new(fs, n, &dir, &cred);
 	node_forget(&fs->nodes, nodeid, 1);
 	openrec_free(fs, fh, nodeid);
-	assert_null(node_by_id(&fs->nodes, nodeid));
 	assert_ptr_equal(silly_ready(fs, s), s);
 	silly_drop(fs, s);
+	assert_null(node_by_id(&fs->nodes, nodeid));
+}
+
+/* The kernel sends FORGETs beside its queue: one may overtake the last RELEASE,
+ * which must still find the name that it has to remove. */
+static void forgotten_before_the_last_close(void **state)
+{
+	struct fs *fs = *state;
+	struct node *n = get(fs, 1);
+	uint64_t nodeid = id_of(n), fh = openrec_new(fs, n, &cred, 0, NULL);
+	struct silly *s = silly_new(fs, n, &dir, &cred);
+	assert_null(silly_ready(fs, s));
+	node_forget(&fs->nodes, nodeid, 1);
+	assert_int_equal(openrec_free(fs, fh, nodeid), 0);
+	n = node_by_id(&fs->nodes, nodeid);
+	assert_non_null(n);
+	assert_true(atomic_load(&n->silly));
+	assert_ptr_equal(silly_claim(fs, nodeid), s);
+	silly_drop(fs, s);
+	assert_null(node_by_id(&fs->nodes, nodeid));
 }
 
 /* A second run finds the first one's choice, and takes up from there. */
@@ -266,7 +286,7 @@ static void made_by_a_predecessor(void **state)
 	struct fs *fs = *state;
 	struct node *n = get(fs, 1);
 	uint64_t nodeid = id_of(n);
-	atomic_store(&n->opens, 1);
+	assert_true(openrec_new(fs, n, &cred, 0, NULL) != 0);
 	struct silly *s = silly_new(fs, n, &dir, &cred);
 	char name[32];
 	memcpy(name, s->name, sizeof(name));
@@ -275,12 +295,49 @@ static void made_by_a_predecessor(void **state)
 	assert_int_equal(openrec_init(fs), 0);
 	assert_ptr_equal(silly_new(fs, n, &dir, &cred), s);
 	assert_string_equal(s->name, name);
-	silly_made_by_predecessor(fs, 0);
-	silly_made_by_predecessor(fs, nodeid + 1);
+	assert_true(silly_begun(fs, n));
+	assert_null(silly_made_by_predecessor(fs, 0));
+	assert_null(silly_made_by_predecessor(fs, nodeid + 1));
 	assert_null(silly_claim(fs, nodeid));
-	silly_made_by_predecessor(fs, nodeid);
+	assert_null(silly_made_by_predecessor(fs, nodeid)); /* open still */
+	assert_false(silly_begun(fs, n));
 	assert_true(silly_is(fs, n, &dir, name));
 	assert_ptr_equal(silly_claim(fs, nodeid), s);
+}
+
+/* Closed before the second run came to it; and killed while it was removed. */
+static void removed_by_a_successor(void **state)
+{
+	struct fs *fs = *state;
+	struct node *n = get(fs, 1);
+	uint64_t nodeid = id_of(n), fh = openrec_new(fs, n, &cred, 0, NULL);
+	struct silly *s = silly_new(fs, n, &dir, &cred);
+	openrec_free(fs, fh, nodeid);
+	assert_ptr_equal(silly_made_by_predecessor(fs, nodeid), s);
+	assert_null(silly_claim(fs, nodeid));
+	forget_process(fs);
+	assert_int_equal(nodes_init(&fs->nodes, &fs->st), 0);
+	assert_int_equal(openrec_init(fs), 0);
+	assert_ptr_equal(silly_claim(fs, nodeid), s);
+}
+
+/* Killed between a record and its counts: the records are what counts. */
+static void counts_follow_the_records(void **state)
+{
+	struct fs *fs = *state;
+	struct node *n = get(fs, 1), *m = get(fs, 2);
+	_Atomic uint64_t noted = 0;
+	uint64_t fh = openrec_new(fs, n, &cred, 0, &noted);
+	assert_int_equal(noted, fh);
+	atomic_store(&n->opens, 3);
+	atomic_store(&m->opens, 1);
+	atomic_store(&fs->st.spaces[n->space].opens, 7);
+	forget_process(fs);
+	assert_int_equal(nodes_init(&fs->nodes, &fs->st), 0);
+	assert_int_equal(openrec_init(fs), 0);
+	assert_int_equal(atomic_load(&n->opens), 1);
+	assert_int_equal(atomic_load(&m->opens), 0);
+	assert_int_equal(atomic_load(&fs->st.spaces[n->space].opens), 1);
 }
 
 static void silly_table_full(void **state)
@@ -302,6 +359,7 @@ int main(void)
 		T(records), T(unknown_handles), T(handles_are_never_given_twice),
 		T(last_release_ends_a_forgotten_node), T(what_one_process_keeps), T(full_table), T(taken_over),
 		T(silly_names), T(closed_while_it_is_made), T(made_by_a_predecessor), T(silly_table_full),
+		T(forgotten_before_the_last_close), T(removed_by_a_successor), T(counts_follow_the_records),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
