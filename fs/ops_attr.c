@@ -15,7 +15,6 @@ static void setattr_done(struct nfsio_call *c)
 	}
 	if (c->res.has_attr) {
 		node_attr_own_change(&r->fs->nodes, r->node, &c->res.before, &c->res.attr, c->res.start_ns);
-		req_done(r);
 		req_attr(r, r->node);
 		return;
 	}

@@ -96,7 +96,7 @@ static void create_done(struct req *r, struct ctl_msg *m)
 	if (m->error.err) {
 		refused_by_ontap(r, &m->error);
 	} else {
-		r->object = m->snap.uuid;
+		r->object = r->note->intent.object = m->snap.uuid;
 		r->changed = true; /* it is made: no signal may say otherwise */
 		bind_snapshot_known(r, r->node->space, &m->snap, reply_space_root);
 	}
@@ -194,10 +194,24 @@ bool ctl_answered(struct req *r)
 	return true;
 }
 
+/* A predecessor made it and may have said so: it is told again if it is there. */
+static void create_answered(struct req *r, struct ctl_msg *m)
+{
+	if (!m->error.err && m->found && uuid_eq(&m->snap.uuid, &r->note->intent.object))
+		bind_snapshot_known(r, r->node->space, &m->snap, reply_space_root);
+	else
+		ctl_answered(r);
+}
+
+static void find_first(struct req *r, const struct uuid *volume, const char *name, req_ctl_fn done);
+
 void ctl_snapshot_create(struct req *r)
 {
-	if (ctl_answered(r))
+	if (req_was_answered(r)) {
+		r->changed = true;
+		find_first(r, &r->fs->st.spaces[r->node->space].volume, r->name, create_answered);
 		return;
+	}
 	r->verb = 1 + FS_SNAPSHOT_CREATE;
 	if (r->name[0] == '@') {
 		req_refuse(r, -EINVAL, "names that begin with '@' are links made by ontapfs");

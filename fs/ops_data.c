@@ -112,7 +112,7 @@ static void open_live(struct req *r, uint32_t granted)
 	/* An open that keeps nothing drops the pages: what comes is of this version. */
 	if (!keep && !direct && r->has_attr)
 		node_pages_set(&fs->nodes, n, &r->attr);
-	if (r->fi.flags & O_TRUNC) {
+	if ((r->fi.flags & O_TRUNC) && !req_was_answered(r)) {
 		struct nfsio_call *c = req_call(r, NFSIO_SETATTR, n);
 		c->sattr = (struct nfsio_sattr){.set = NFSIO_SET_SIZE};
 		r->changed = true;

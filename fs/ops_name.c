@@ -185,6 +185,10 @@ static void make_done(struct nfsio_call *c)
 /* The mode, and the nonce that makes the object recognisable as ours. */
 static void make_submit(struct req *r, struct nfsio_call *c, mode_t mode)
 {
+	if (req_was_answered(r)) {
+		made_lookup(r, true);
+		return;
+	}
 	/* A second run must recognise what the first one made. */
 	int64_t nonce = req_was_sent(r) ? r->note->intent.nonce_ns : clock_wall_ns();
 	c->sattr = (struct nfsio_sattr){.set = NFSIO_SET_MODE | NFSIO_SET_ATIME, .mode = mode & 07777,
@@ -284,6 +288,10 @@ void op_symlink(fuse_req_t fr, const char *target, fuse_ino_t parent, const char
 	}
 	if (!may_make(r))
 		return;
+	if (req_was_answered(r)) {
+		made_lookup(r, true);
+		return;
+	}
 	struct nfsio_call *c = call_dir(r, NFSIO_SYMLINK, r->node, name);
 	c->name2 = target;
 	c->sattr = (struct nfsio_sattr){.set = NFSIO_SET_MODE, .mode = 0777};
@@ -358,6 +366,11 @@ void op_link(fuse_req_t fr, fuse_ino_t ino, fuse_ino_t newparent, const char *ne
 	}
 	if (file->space != dir->space || node_is_virtual(file)) {
 		req_err(r, -EXDEV);
+		return;
+	}
+	if (req_was_answered(r)) {
+		call_dir(r, NFSIO_LOOKUP, dir, newname);
+		req_submit(r, link_exists);
 		return;
 	}
 	struct nfsio_call *c = req_call(r, NFSIO_LINK, file);

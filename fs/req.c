@@ -1,13 +1,18 @@
 #include "fs/req.h"
 
 #include <errno.h>
+#include <linux/fuse.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "fs/base/clock.h"
+#include "fs/base/killpoint.h"
 #include "fs/base/log.h"
 #include "fs/fs_i.h"
+
+#define ERRNO_END 512 /* the kernel takes no larger ones, and then the caller waits on */
 
 /* ---- the pool ------------------------------------------------------------------ */
 
@@ -60,16 +65,54 @@ void pool_fini(struct pool *p)
 
 /* ---- replies ----------------------------------------------------------------------- */
 
+/* Operations that change something and say no more than whether it worked. */
+static bool is_plain(uint32_t opcode)
+{
+	switch (opcode) {
+	case FUSE_UNLINK:
+	case FUSE_RMDIR:
+	case FUSE_RENAME:
+	case FUSE_RENAME2:
+	case FUSE_SETXATTR:
+	case FUSE_REMOVEXATTR: return true;
+	default: return false;
+	}
+}
+
+static bool is_changing(uint32_t opcode)
+{
+	switch (opcode) {
+	case FUSE_SETATTR:
+	case FUSE_SYMLINK:
+	case FUSE_MKNOD:
+	case FUSE_MKDIR:
+	case FUSE_LINK:
+	case FUSE_OPEN:
+	case FUSE_WRITE:
+	case FUSE_COPY_FILE_RANGE:
+	case FUSE_CREATE: return true;
+	default: return is_plain(opcode);
+	}
+}
+
+/* From here on the caller may know. A .nfsX name that is still to be given up
+ * keeps the request one that was sent: its second run sees to it. */
+static void note_answer(struct req *r, int err)
+{
+	if (!is_changing(r->opcode) || r->silly)
+		return;
+	r->note->intent.answer = err;
+	req_done(r);
+}
+
 static void account(struct req *r, int err)
 {
 	struct stats *s = &r->fs->stats;
 	uint32_t op = r->opcode % STATS_OPCODES;
 	stats_add(&s->requests[op], 1);
-	if (r->verb) {
+	note_answer(r, err);
+	if (r->verb)
 		audit(r, err);
-		if (err == 0)
-			req_done(r);
-	}
 	if (err < 0)
 		stats_add(&s->errors[op], 1);
 	int64_t ns = clock_now_ns() - r->start_ns;
@@ -77,11 +120,13 @@ static void account(struct req *r, int err)
 	uint64_t us = (uint64_t)ns / 1000;
 	uint32_t b = us ? 64 - (uint32_t)__builtin_clzll(us) : 0;
 	stats_add(&s->latency[MIN_OF(b, STATS_BUCKETS - 1)], 1);
+	kill_point_op("answering", r->opcode);
 }
 
 /* The reply was written (or the kernel did not want it): the slot is free. */
 static void finish(struct req *r, int sent)
 {
+	kill_point_op("replied", r->opcode);
 	if (sent < 0)
 		stats_add(&r->fs->stats.replies_lost, 1);
 	prefetch_free(r->fs, steal_ptr(r->prefetched));
@@ -102,9 +147,21 @@ static void finish(struct req *r, int sent)
 	/* In this order: a request that a successor finds is never one that was
 	 * answered and says nothing of it. session_replay() clears what stays behind. */
 	atomic_store_explicit(&r->slot->unique, 0, memory_order_release);
+	kill_point_op("freed", r->opcode);
 	atomic_store_explicit(&r->note->intent.phase, INTENT_NONE, memory_order_release);
 	atomic_store(&r->note->open, 0);
 	worker_slot_freed(w, r);
+}
+
+bool req_answer_again(struct req *r)
+{
+	int err = r->note->intent.answer;
+	if (!req_was_answered(r) || err > 0 || err <= -ERRNO_END || (err == 0 && !is_plain(r->opcode)))
+		return false;
+	struct fuse_out_header out = {.len = sizeof(out), .error = err, .unique = r->unique};
+	ssize_t n = write(r->fs->p.fuse_fd, &out, sizeof(out));
+	finish(r, n < 0 ? -errno : 0);
+	return true;
 }
 
 /* The calls of a daemon that hands over end with ECANCELED. That is nobody's
@@ -158,7 +215,6 @@ void req_xattr_size(struct req *r, size_t size)
 void req_write(struct req *r, size_t count)
 {
 	r->note->intent.offset = count; /* what a successor answers */
-	req_done(r);
 	account(r, 0);
 	finish(r, fuse_reply_write(r->fr, count));
 }

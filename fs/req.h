@@ -104,6 +104,10 @@ void req_entry_negative(struct req *r, double entry_s);
 void req_create(struct req *r, struct node *n);
 void req_attr(struct req *r, struct node *n);
 
+/* Of a replayed request whose answer a predecessor noted: answers the same, if no
+ * more than a number is needed. The kernel forgets it where it came through before. */
+bool req_answer_again(struct req *r);
+
 /* The refusal in words, kept for ontap.last_error of this caller; then the
  * error itself. */
 __attribute__((format(printf, 3, 4))) void req_refuse(struct req *r, int err, const char *fmt, ...);
@@ -124,7 +128,8 @@ static inline void req_done(struct req *r)
 	atomic_store_explicit(&r->note->intent.phase, INTENT_ANSWERED, memory_order_release);
 }
 /* True when a predecessor did it and may have answered: then it must not be done
- * again, somebody may have removed it since. */
+ * again, somebody may have removed it since. (One that failed does not get here:
+ * req_answer_again.) */
 static inline bool req_was_answered(const struct req *r)
 {
 	return r->replay && atomic_load(&r->note->intent.phase) == INTENT_ANSWERED;

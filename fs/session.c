@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <sys/uio.h>
 #include "fs/base/clock.h"
+#include "fs/base/killpoint.h"
 #include "fs/base/log.h"
 #include "fs/fs_i.h"
 
@@ -235,7 +236,10 @@ void worker_process(struct worker *w, struct req *r)
 {
 	struct fuse_in_header *in = (void *)r->slot;
 	struct fuse_buf buf = {.mem = in, .size = in->len};
+	kill_point_op("read", in->opcode);
 	r->parked = false;
+	if (r->replay && req_answer_again(r))
+		return;
 	w->current = r;
 	fuse_session_process_buf(w->fs->se, &buf);
 	/* What libfuse refused by itself (unknown opcode) never became a request.

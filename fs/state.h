@@ -39,7 +39,7 @@ enum intent_phase { INTENT_NONE, INTENT_WRITTEN, INTENT_ANSWERED };
 /* Written before a call is sent that must not happen twice. */
 struct intent {
 	_Atomic uint32_t phase;  /* enum intent_phase */
-	uint32_t xid;
+	int32_t answer;          /* INTENT_ANSWERED: 0 or -errno */
 	struct nfsio_fh target;  /* REMOVE, RMDIR, RENAME: the object; file clone: the destination */
 	struct nfsio_fh target2; /* RENAME: what it replaced, len 0 nothing; file clone: a live source */
 	struct uuid links[2];    /* file clone: private names of target, and of target2 if there is one */

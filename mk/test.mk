@@ -66,11 +66,26 @@ $(B)/tests/san-probe: tests/lib/san_probe.c
 	$(call say,LINK,$@)
 	$(Q)$(CC) -std=gnu11 -O0 -g $(SANFLAGS) -o $@ $< -lpthread
 
+# The daemon that dies at named points: fs/base/killpoint.h. Only what has such
+# points is compiled again.
+KILL_SRC := $(shell grep -l 'kill_point' fs/*.c fs/nfs/*.c ontap/*.c)
+KILL_OBJ := $(patsubst %.c,$(B)/kill/%.o,$(KILL_SRC) tests/lib/kill_point.c)
+KILL_BIN := $(B)/kill/ontapfs
+
+$(KILL_OBJ): $(B)/kill/%.o: %.c | $(B)/deps.ok
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) -DONTAPFS_KILL_POINTS -DFUSE_USE_VERSION=314 $(call pcflags,$(PC_DAEMON)) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(KILL_BIN): $(KILL_OBJ) $(filter-out $(call obj,$(KILL_SRC)),$(call obj,$(SRC_MOUNTD)) $(LIB_OBJ))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pclibs,$(PC_DAEMON)) -lpthread
+
 SAN_PROBE := $(if $(SAN),$(B)/tests/san-probe)
 RUN_ARGS  ?=
 RUN        = tests/run --build $(B) $(if $(SAN),--san $(SAN)) $(RUN_ARGS)
 
-check: all $(UNIT_BIN) fuzz-bin $(SAN_PROBE)
+check: all $(UNIT_BIN) $(KILL_BIN) fuzz-bin $(SAN_PROBE)
 	@$(RUN)
 
 check-ganesha: all

@@ -32,6 +32,7 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/base/clock.h"
+#include "fs/base/killpoint.h"
 #include "fs/base/log.h"
 
 /* Connections at once. ONTAP's web server serves few clients well and queues
@@ -388,6 +389,8 @@ void http_escape(struct buf *b, const char *s)
 	}
 }
 
+static const char *const verb[] = {"GET", "POST", "PATCH", "DELETE"};
+
 /* ---- one exchange ------------------------------------------------------- */
 
 static size_t on_body(char *data, size_t one, size_t len, void *priv)
@@ -430,7 +433,6 @@ static CURLcode set_trust(const struct login *l, CURL *c)
 
 static CURLcode set_request(struct xfer *x, CURL *c, const char *url)
 {
-	static const char *const verb[] = {"GET", "POST", "PATCH", "DELETE"};
 	CURLcode r = set_trust(x->login, c);
 	SET(CURLOPT_URL, url);
 	SET(CURLOPT_PROTOCOLS_STR, "https");
@@ -491,6 +493,7 @@ static int launch(struct http *h, struct xfer *x)
 		r = set_request(x, c, url);
 		free(url);
 	}
+	kill_point("intent", verb[x->method]);
 	if (r != CURLE_OK || curl_multi_add_handle(h->multi, c) != CURLM_OK) {
 		curl_easy_cleanup(c);
 		return -ENOMEM;
@@ -716,6 +719,7 @@ static void finish(struct http *h, struct xfer *x, CURLcode code)
 		next_host(h, x);
 	}
 	/* Health is whether ONTAP answers us, not whether it liked the request. */
+	kill_point("received", verb[x->method]);
 	bool healthy = code == CURLE_OK && status < 500 && status != 401 && status != 429;
 	atomic_store(healthy ? &h->counters->last_success_ns : &h->counters->last_failure_ns, now);
 	retire(h, x);
@@ -724,10 +728,28 @@ static void finish(struct http *h, struct xfer *x, CURLcode code)
 
 /* ---- the loop ----------------------------------------------------------- */
 
+/* Test builds only: dies once a request is out. */
+static void see_sent(struct http *h)
+{
+#ifdef ONTAPFS_KILL_POINTS
+	struct list *l, *tmp;
+	list_for_each(l, tmp, &h->active) {
+		struct xfer *x = list_entry(l, struct xfer, link);
+		long sent = 0;
+		curl_easy_getinfo(x->easy, CURLINFO_REQUEST_SIZE, &sent);
+		if (sent > 0)
+			kill_point("sent", verb[x->method]);
+	}
+#else
+	(void)h;
+#endif
+}
+
 int http_run(struct http *h)
 {
 	int running;
 	CURLMcode r = curl_multi_perform(h->multi, &running);
+	see_sent(h);
 	for (;;) {
 		int left;
 		CURLMsg *m = curl_multi_info_read(h->multi, &left);

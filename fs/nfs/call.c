@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include "fs/base/killpoint.h"
 #include "fs/base/log.h"
 #include "fs/nfs/nfs_i.h"
 
@@ -60,6 +61,8 @@ int conn_call_send(struct nfsio_conn *conn, struct nfsio_call *c)
 	c->res.start_ns = now;
 	nfsio_wake_at(n, now + n->p.silence_ns);
 	conn_flush(conn);
+	if (c->pdu && !conn->unsent && (int)c->proc < NFSIO_NPROCS)
+		kill_point("sent", nfsio_proc_name(c->proc));
 	return 0;
 }
 
@@ -84,6 +87,7 @@ void call_finish(struct nfsio *n, struct nfsio_call *c, int err)
 	c->res.err = err;
 	n->ncalls--;
 	if ((int)c->proc < NFSIO_NPROCS) {
+		kill_point("received", nfsio_proc_name(c->proc));
 		struct nfsio_counters *k = n->p.counters;
 		count(&k->calls[c->proc], 1);
 		if (err)

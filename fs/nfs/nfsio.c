@@ -9,6 +9,7 @@
 #include <netdb.h>
 #include <string.h>
 #include <sys/random.h>
+#include "fs/base/killpoint.h"
 #include "fs/base/log.h"
 #include "fs/nfs/guard.h"
 #include "fs/nfs/nfs_i.h"
@@ -389,6 +390,7 @@ int nfsio_submit(struct nfsio *n, struct nfsio_call *c)
 		return -ECANCELED;
 	if (!call_ok(c))
 		return -EINVAL;
+	kill_point("intent", nfsio_proc_name(c->proc));
 	memset(&c->res, 0, sizeof(c->res));
 	list_init(&c->link);
 	c->conn = NULL;
