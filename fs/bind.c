@@ -25,6 +25,7 @@ struct binding {
 	char junction[ONTAP_PATH_MAX + 1];
 	struct nfsio_attr root_attr;
 	uint32_t old;              /* a snapshot's space whose root is being tried */
+	struct ontap_error unasked; /* why REST did not tell */
 };
 
 static struct binding *binding_new(struct req *r, bind_fn then)
@@ -336,10 +337,59 @@ static void snap_bind(struct req *r, const struct ontap_snapshot *s)
 	}
 }
 
+struct name_search {
+	const struct space *vol;
+	struct fs *fs;
+	const char *name;
+	uint32_t found;
+};
+
+static void named(uint32_t idx, void *priv)
+{
+	struct name_search *q = priv;
+	const struct space *s = &q->fs->st.spaces[idx];
+	if (space_is_snapshot(s) && uuid_eq(&s->volume, &q->vol->volume) && !s->no_access && s->root.len &&
+	    strcmp(s->name, q->name) == 0)
+		q->found = idx;
+}
+
+static void snap_shown(struct nfsio_call *c)
+{
+	struct req *r = call_req(c);
+	struct binding *b = r->extra;
+	const struct space *s = &r->fs->st.spaces[b->old];
+	if (c->res.err == 0 && c->res.has_attr && c->res.fh.len == s->root.len &&
+	    memcmp(c->res.fh.data, s->root.data, s->root.len) == 0 && c->res.attr.fsid == s->fsid &&
+	    c->res.attr.fileid == s->root_fileid && space_alive(&r->fs->st, b->old))
+		snap_known(r, b->old);
+	else
+		req_refuse(r, b->unasked.err, "%s", b->unasked.text);
+}
+
+/* REST gives no answer. Under this name we know a snapshot; where the server still
+ * shows the same handle under it, it is that one, and data goes on without REST. */
+static void snap_without_rest(struct req *r, const struct ontap_error *e)
+{
+	struct binding *b = r->extra;
+	struct name_search q = {.vol = &r->fs->st.spaces[b->vol_space], .fs = r->fs, .name = b->name};
+	space_each(&r->fs->spaces, named, &q);
+	space_get_snapdir(&r->fs->spaces, b->vol_space, &b->snapdir);
+	if (!q.found || !b->snapdir.len) {
+		req_refuse(r, e->err, "%s", e->text);
+		return;
+	}
+	b->old = q.found;
+	b->unasked = *e;
+	struct nfsio_call *c = req_call(r, NFSIO_LOOKUP, NULL);
+	c->fh = b->snapdir;
+	c->name = b->name;
+	req_submit(r, snap_shown);
+}
+
 static void snap_asked(struct req *r, struct ctl_msg *m)
 {
 	if (m->error.err)
-		req_refuse(r, m->error.err, "%s", m->error.text);
+		snap_without_rest(r, &m->error);
 	else if (!m->found)
 		req_err(r, -ENOENT);
 	else

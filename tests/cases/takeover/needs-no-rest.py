@@ -27,6 +27,9 @@ with t.own_mount("control_timeout=2") as (sim, gw):
         os.rename(vol + "/made", vol + "/moved")
         t.eq(t.read(vol + "/moved"), b"while REST is away", "a new file")
         t.eq(t.read(vol + "/.snapshots/s/f"), b"live", "known snapshot")
+        # What the kernel knows of the name goes: it is looked up, and REST is not there to tell.
+        t.write("/proc/sys/vm/drop_caches", "2")
+        t.eq(t.read(vol + "/.snapshots/s/f"), b"live", "known snapshot, looked up")
         t.eq(os.listdir(vol + "/.snapshots/s"), ["f"], "names in it")
         t.eq(sorted(os.listdir(gw.mnt)), roots, "volumes in the root")
         for name in roots:
