@@ -64,6 +64,7 @@ struct call {
 	size_t max_reply;
 	unsigned tries;
 	call_reply_fn reply;
+	bool cancelled; /* nothing is sent any more, and it ends so, whatever comes */
 	bool renewed; /* the login was read again for this request */
 	bool pending; /* a write is on its way, or its job runs */
 	bool told_pending; /* its writes must not be repeated: when the deadline passes then, -EINPROGRESS */

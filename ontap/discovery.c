@@ -18,6 +18,7 @@
 	"enabled,protocol.v3_enabled,protocol.v3_64bit_identifiers_enabled,"       \
 	"protocol.v3_features.mount_root_only,transport.tcp_max_transfer_size"
 #define VERSION_NFS_FIELDS 91100
+#define LIFS_MAX           1024 /* far beyond what an SVM has; a mount uses a part of them */
 
 /* ---- parsing ------------------------------------------------------------ */
 
@@ -142,6 +143,8 @@ static int lif_record(struct call *c, struct json_object *rec)
 		log_warn("a data LIF is left out: %s", why);
 		return 0;
 	}
+	if (dc->d.nlifs == LIFS_MAX)
+		return -E2BIG;
 	if (dc->d.nlifs == dc->lif_cap) {
 		size_t cap = dc->lif_cap ? dc->lif_cap * 2 : 8;
 		struct ontap_lif *p = realloc(dc->d.lifs, cap * sizeof(*p));

@@ -37,6 +37,7 @@ struct mirror_call {
 	struct read_call r; /* name: the path it is known by; "" all */
 	char source[ONTAP_MIRROR_PATH_MAX + 1], policy[ONTAP_NAME_MAX + 1]; /* create */
 	const char *state;         /* set_state */
+	bool refused;              /* set_state: the last request was not carried out */
 	unsigned looks;
 	struct ontap_error doubt;
 };
@@ -67,6 +68,7 @@ static bool is_source(struct call *c, struct json_object *rec, const void *row)
 
 static const struct kind by_destination = {"a SnapMirror relationship", sizeof(struct ontap_mirror), parse,
 					   is_destination, 0};
+static const struct kind one = {"a SnapMirror relationship", sizeof(struct ontap_mirror), parse, NULL, 0};
 static const struct kind by_source = {"a SnapMirror relationship", sizeof(struct ontap_mirror), parse,
 				      is_source, 0};
 
@@ -179,9 +181,48 @@ static void make_state(struct call *c)
 	buf_printf(&c->body, "{\"state\":\"%s\"}", of(c)->state);
 }
 
+static void request_one(struct call *c)
+{
+	request_mirror(c, HTTP_GET, "?fields=" MIRROR_FIELDS);
+}
+
+/* Is it so already? "snapmirrored" begins a transfer, and is true when that has ended. */
+static bool state_is(const struct mirror_call *mc)
+{
+	const struct ontap_mirror *m = mc->r.row;
+	if (mc->r.n == 0)
+		return false;
+	return strcmp(m->state, mc->state) == 0 ||
+	       (strcmp(mc->state, "snapmirrored") == 0 && (strcmp(m->transfer_state, "queued") == 0 ||
+							   strcmp(m->transfer_state, "transferring") == 0));
+}
+
+static void state_looked(struct call *c, const struct ontap_error *e)
+{
+	struct mirror_call *mc = of(c);
+	if (e || state_is(mc))
+		call_end(c, e);
+	else if (mc->refused || !write_again(c))
+		call_end(c, &mc->doubt);
+}
+
+/* When nobody knows whether a request was carried out, the relationship tells: a
+ * second one would begin another transfer, or be refused for what the first did. */
+static void state_sent(struct call *c, const struct ontap_error *e)
+{
+	struct mirror_call *mc = of(c);
+	if (!e || (!c->unsure && !c->write.doubt)) {
+		call_end(c, e);
+		return;
+	}
+	mc->doubt = *e;
+	mc->refused = !c->unsure;
+	read_one(c, &one, request_one, state_looked);
+}
+
 static void state_start(struct call *c)
 {
-	write_run(c, make_state, call_end);
+	write_once(c, make_state, state_sent);
 }
 
 static void make_delete(struct call *c)
@@ -227,7 +268,7 @@ static void update_start(struct call *c)
 static const struct call_ops list_ops = {sizeof(struct mirror_call), list_start, tell, read_fini};
 static const struct call_ops source_ops = {sizeof(struct mirror_call), source_start, tell, read_fini};
 static const struct call_ops create_ops = {sizeof(struct mirror_call), create_start, tell, read_fini};
-static const struct call_ops state_ops = {sizeof(struct mirror_call), state_start, write_tell, NULL};
+static const struct call_ops state_ops = {sizeof(struct mirror_call), state_start, write_tell, read_fini};
 static const struct call_ops delete_ops = {sizeof(struct mirror_call), delete_start, write_tell, NULL};
 static const struct call_ops update_ops = {sizeof(struct mirror_call), update_start, write_tell, NULL};
 

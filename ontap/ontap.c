@@ -69,6 +69,11 @@ void call_what(struct call *c, const char *fmt, ...)
 void call_end(struct call *c, const struct ontap_error *e)
 {
 	struct ontap_error copy; /* e may live inside c */
+	struct ontap_error cancelled;
+	if (c->cancelled) {
+		error_set(&cancelled, -ECANCELED, 0, 0, "cannot %s: it was cancelled", c->what);
+		e = &cancelled;
+	}
 	if (e) {
 		copy = *e;
 		e = &copy;
@@ -99,8 +104,8 @@ void call_fail(struct call *c, int err, const char *fmt, ...)
 
 void call_after(struct call *c, int64_t delay_ms, void (*step)(struct call *c))
 {
-	c->step = step;
-	c->due_ns = clock_now_ns() + delay_ms * NS_PER_MS;
+	c->step = c->cancelled ? call_end_now : step;
+	c->due_ns = clock_now_ns() + (c->cancelled ? 0 : delay_ms) * NS_PER_MS;
 }
 
 void call_end_now(struct call *c)
@@ -196,6 +201,10 @@ void call_send(struct call *c, call_reply_fn reply)
 	c->reply = reply;
 	c->tries = 0;
 	c->unsure = c->renewed = false;
+	if (c->cancelled) { /* by its owner, while he was shown what it brought */
+		call_after(c, 0, call_end_now);
+		return;
+	}
 	if (!buf_ok(&c->path) || !buf_ok(&c->body)) {
 		call_fail(c, -ENAMETOOLONG, "cannot %s: the request would be too long", c->what);
 		return;
@@ -440,11 +449,6 @@ void ontap_set_deadline(struct ontap *o, int deadline_ms)
 	o->deadline_ms = deadline_ms > 0 ? deadline_ms : o->default_deadline_ms;
 }
 
-static void end_cancelled(struct call *c)
-{
-	call_fail(c, -ECANCELED, "cannot %s: it was cancelled", c->what);
-}
-
 size_t ontap_cancel(struct ontap *o, const void *priv)
 {
 	size_t n = 0;
@@ -454,7 +458,8 @@ size_t ontap_cancel(struct ontap *o, const void *priv)
 		if (c->priv != priv)
 			continue;
 		http_abort(&c->x);
-		call_after(c, 0, end_cancelled);
+		c->cancelled = true;
+		call_after(c, 0, call_end_now);
 		n++;
 	}
 	return n;

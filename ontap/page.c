@@ -61,7 +61,7 @@ static void on_page(struct call *c, struct json_object *root, const struct ontap
 		bad_page(c, "without \"records\"");
 		return;
 	}
-	for (size_t i = 0; i < (size_t)n; i++) {
+	for (size_t i = 0; i < (size_t)n && !c->cancelled; i++) {
 		int r = c->page.record(c, js_at(records, i));
 		if (r < 0) {
 			struct ontap_error oe;

@@ -4,6 +4,7 @@
  * logged. A collection has a limit, so that no server can fill our memory. */
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,6 +104,13 @@ static void list_step(struct call *c)
 
 static void one_step(struct call *c);
 
+/* Not the object that was asked for, where its record says which one it is. */
+static bool is_another(const struct read_call *rc, struct json_object *rec)
+{
+	struct uuid u;
+	return js_uuid(rec, "uuid", &u) == 0 && !uuid_eq(&u, &rc->uuid);
+}
+
 static void on_one(struct call *c, struct json_object *root, const struct ontap_error *e)
 {
 	struct read_call *rc = read_of(c);
@@ -117,7 +125,11 @@ static void on_one(struct call *c, struct json_object *root, const struct ontap_
 	}
 	char why[160] = "no record";
 	struct json_object *rec = page_instance(root);
-	int r = rec ? take(c, rec, why) : -EBADMSG;
+	int r = -EBADMSG;
+	if (rec && is_another(rc, rec))
+		snprintf(why, sizeof(why), "it is of another object");
+	else if (rec)
+		r = take(c, rec, why);
 	if (r == -EBADMSG)
 		error_set(&bad, -EIO, 0, 0, "cannot %s: ONTAP's record is not usable: %s", c->what, why);
 	else if (r < 0)

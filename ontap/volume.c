@@ -12,11 +12,13 @@
 #include "ontap/parse.h"
 
 #define VOLUME_FIELDS                                                                          \
-	"uuid,name,style,type,state,size,comment,create_time,space.used,space.afs_total,nas.path,"     \
+	"uuid,name,style,type,state,size,comment,create_time,space.used,nas.path,"                     \
 	"nas.export_policy.name,is_svm_root,flexcache_endpoint_type,clone.is_flexclone,"               \
 	"clone.parent_volume.uuid,clone.parent_volume.name,clone.parent_snapshot.uuid,"                \
 	"clone.parent_snapshot.name,clone.split_initiated,clone.split_complete_percent"
-#define VOLUME_FIELDS_NEW ",snapshot_count,snapshot_directory_access_enabled"
+/* Later, without a release being stated; and those of VERSION_SNAPDIR. */
+#define VOLUME_FIELDS_LATER ",space.afs_total"
+#define VOLUME_FIELDS_NEW   VOLUME_FIELDS_LATER ",snapshot_count,snapshot_directory_access_enabled"
 /* Keeps one page, and so one pause of the control thread for parsing, small. */
 #define VOLUME_PAGE "1000"
 
@@ -133,8 +135,10 @@ void volume_tell(void (*fn)(void), const void *data, size_t n, const struct onta
 
 static const char *fields(const struct ontap *o)
 {
-	bool old = o->old_volume_fields || (o->version && o->version < VERSION_SNAPDIR);
-	return old ? VOLUME_FIELDS : VOLUME_FIELDS VOLUME_FIELDS_NEW;
+	if (o->old_volume_fields)
+		return VOLUME_FIELDS;
+	return o->version && o->version < VERSION_SNAPDIR ? VOLUME_FIELDS VOLUME_FIELDS_LATER
+							  : VOLUME_FIELDS VOLUME_FIELDS_NEW;
 }
 
 void param_svm(struct call *c)

@@ -72,6 +72,25 @@ static void test_discover_limited_account(void **state)
 	assert_true(!found.nfs_known && found.nfs.mount_root_only);
 }
 
+/* A server whose list of data LIFs does not end. */
+static void test_discover_endless(void **state)
+{
+	(void)state;
+	struct buf b;
+	buf_init(&b, 1 << 20);
+	buf_puts(&b, "{\"records\":[");
+	for (int i = 0; i < 1025; i++)
+		buf_printf(&b, "%s{\"ip\":{\"address\":\"10.1.%d.%d\"},\"state\":\"up\"}", i ? "," : "", i / 250, i % 250);
+	buf_puts(&b, "]}");
+	assert_true(buf_ok(&b));
+	BEGIN("s", {GET, "/api/cluster", 200, CLUSTER}, {GET, "/svm/svms", 200, ONE(SVM("s"))},
+	      {GET, "/nfs/services", 403, ERROR(6)}, {GET, "/ip/interfaces", 200, b.data});
+	ontap_discover(o, on_discover, NULL);
+	finish(o);
+	assert_int_equal(last.err, -E2BIG);
+	buf_fini(&b);
+}
+
 static void test_discover_refused(void **state)
 {
 	(void)state;
@@ -188,12 +207,33 @@ static void test_pages(void **state)
 static void test_old_server(void **state)
 {
 	(void)state;
-	BEGIN("s", {GET, "snapshot_directory_access_enabled", 400, ERROR(262197)},
-	      {GET, "split_complete_percent&max_records", 200, ONE(VOL("a"))});
-	ontap_volume_list(o, on_volumes, NULL);
-	finish(o);
-	assert_int_equal(last.err, 0);
-	assert_int_equal(count, 1);
+	{ /* none of the later ones, once */
+		BEGIN("s", {GET, "space.afs_total", 400, ERROR(262197)}, {GET, "space.used,nas.path,", 400, ERROR(262197)});
+		ontap_volume_list(o, on_volumes, NULL);
+		finish(o);
+		assert_int_equal(last.err, -EINVAL);
+	}
+	{
+		BEGIN("s", {GET, "snapshot_directory_access_enabled", 400, ERROR(262197)},
+		      {GET, "split_complete_percent&max_records", 200, ONE(VOL("a"))});
+		ontap_volume_list(o, on_volumes, NULL);
+		finish(o);
+		assert_int_equal(last.err, 0);
+		assert_int_equal(count, 1);
+	}
+	{ /* a version that is known not to have some: the others only */
+		BEGIN("s", {GET, "/api/cluster", 200, "{\"version\":{\"generation\":9,\"major\":12,\"minor\":1}}"},
+		      {GET, "/svm/svms", 200, ONE(SVM("s"))}, {GET, "/nfs/services", 403, ERROR(6)},
+		      {GET, "/ip/interfaces", 403, ERROR(6)},
+		      {GET, "split_complete_percent,space.afs_total&max_records", 200, ONE(VOL("a"))});
+		ontap_discover(o, on_discover, NULL);
+		for (int i = 0; i < 1000 && !done; i++)
+			ontap_poll(o, -1, -1);
+		done = 0;
+		ontap_volume_list(o, on_volumes, NULL);
+		finish(o);
+		assert_int_equal(count, 1);
+	}
 }
 
 static void test_find(void **state)
@@ -220,6 +260,13 @@ static void test_find(void **state)
 		finish(o);
 		assert_int_equal(count, 1);
 		assert_string_equal(first_name, "a*");
+	}
+	{ /* another volume than the one that was asked for */
+		BEGIN("s", {GET, "/volumes/22222222", 200, VOL("vol")});
+		ontap_volume_get(o, &snap, on_volumes, NULL);
+		finish(o);
+		assert_int_equal(last.err, -EIO);
+		assert_non_null(strstr(last.text, "another object"));
 	}
 	{
 		BEGIN("s", {GET, "/volumes/11111111", 404, ERROR(4)});
@@ -462,6 +509,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_discover),
 		cmocka_unit_test(test_discover_limited_account),
+		cmocka_unit_test(test_discover_endless),
 		cmocka_unit_test(test_discover_refused),
 		cmocka_unit_test(test_retries),
 		cmocka_unit_test(test_pages),

@@ -448,6 +448,32 @@ static void test_mirrors(void **state)
 		ontap_mirror_set_state(o, &vol, "broken_off", on_done, NULL);
 		ENDS(0);
 	}
+#define STATE(s, more) "{\"uuid\":\"" U1 "\",\"destination\":{\"path\":\"s:d\"},\"state\":\"" s "\"" more "}"
+	{ /* a lost reply: it is so by now */
+		BEGIN("s", {PATCH, "/relationships/" U1, 0, NULL, LOST},
+		      {GET, "/relationships/" U1 "?fields=", 200, STATE("broken_off", "")});
+		ontap_mirror_set_state(o, &vol, "broken_off", on_done, NULL);
+		ENDS(0);
+	}
+	{ /* or its transfer goes on */
+		BEGIN("s", {PATCH, "/relationships/" U1, 0, NULL, LOST},
+		      {GET, "/relationships/" U1, 200, STATE("uninitialized", ",\"transfer\":{\"state\":\"transferring\"}")});
+		ontap_mirror_set_state(o, &vol, "snapmirrored", on_done, NULL);
+		ENDS(0);
+	}
+	{ /* or it was never done: again, which is refused for what it is now */
+		BEGIN("s", {PATCH, "/relationships/" U1, 0, NULL, LOST},
+		      {GET, "/relationships/" U1, 200, STATE("snapmirrored", "")},
+		      {PATCH, "/relationships/" U1, 409, ERROR(13303812)},
+		      {GET, "/relationships/" U1, 200, STATE("snapmirrored", "")});
+		ontap_mirror_set_state(o, &vol, "broken_off", on_done, NULL);
+		ENDS(-EBUSY);
+	}
+	{ /* refused at once: nothing is in doubt */
+		BEGIN("s", {PATCH, "/relationships/" U1, 409, ERROR(13303812)});
+		ontap_mirror_set_state(o, &vol, "snapmirrored", on_done, NULL);
+		ENDS(-EBUSY);
+	}
 	{
 		BEGIN("s");
 		ontap_mirror_set_state(o, &vol, "gone", on_done, NULL);
@@ -716,6 +742,42 @@ static void test_cancel(void **state)
 	clock_set_fake(-1);
 }
 
+struct stopper {
+	struct ontap *o;
+	int seen, err;
+};
+
+static void stop_scan(const struct ontap_volume *v, void *priv)
+{
+	struct stopper *s = priv;
+	(void)v;
+	s->seen++;
+	assert_int_equal(ontap_cancel(s->o, s), 1);
+}
+static void scan_told(const struct ontap_error *e, void *priv)
+{
+	((struct stopper *)priv)->err = e ? e->err : 1;
+}
+
+/* By the one who is being shown the volumes: no more of them, and no other page. */
+static void test_cancel_a_scan(void **state)
+{
+	(void)state;
+#define TWO "{\"records\":[{\"uuid\":\"" U1 "\",\"name\":\"a\"},{\"uuid\":\"" U2 "\",\"name\":\"b\"}]"
+	static const char *const pages[] = {TWO ",\"_links\":{\"next\":{\"href\":\"/api/storage/volumes?x\"}}}", TWO "}"};
+	for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
+		BEGIN("s", {GET, "/storage/volumes", 200, pages[i]});
+		struct stopper s = {.o = o};
+		ontap_volume_scan(o, stop_scan, &s, scan_told, &s);
+		for (int n = 0; n < 10 && !s.err; n++)
+			ontap_poll(o, -1, -1);
+		assert_int_equal(s.err, -ECANCELED);
+		assert_int_equal(s.seen, 1);
+		ontap_free(o);
+	}
+	clock_set_fake(-1);
+}
+
 static void test_deadlines(void **state)
 {
 	(void)state;
@@ -799,6 +861,7 @@ int main(void)
 		cmocka_unit_test(test_licence),
 		cmocka_unit_test(test_login_is_read_again),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_cancel_a_scan),
 		cmocka_unit_test(test_deadlines),
 		cmocka_unit_test(test_retry_after),
 		cmocka_unit_test(test_another_host_at_once),
