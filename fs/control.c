@@ -39,10 +39,13 @@ static void verb_done(struct verb *v, const struct ontap_snapshot *s, const stru
 		stats_add(&c->fs->stats.verb_errors[v->op], 1);
 		log_warn("%s \"%s\" failed uid=%u: %s", ctl_op_name(v->op), v->name, v->uid, e->text);
 	}
-	pthread_mutex_lock(&c->pic_lock);
-	if (w && names && !e)
+	if (w && names && !e) {
+		if (w->list)
+			list_edit(c, w, &v->snapshot, s, v->op == CTL_SNAPSHOT_RENAME ? v->name : NULL);
+		pthread_mutex_lock(&c->pic_lock);
 		w->newest_s = s ? s->create_time : clock_wall_ns() / NS_PER_SEC;
-	pthread_mutex_unlock(&c->pic_lock);
+		pthread_mutex_unlock(&c->pic_lock);
+	}
 	jobs_ended(c, v, e);
 	if (s)
 		v->audit.object = s->uuid;

@@ -91,6 +91,7 @@ struct control {
 	int64_t catalog_asked_ns, catalog_due_ns, catalog_changed_ns;
 	struct volumes fetched;   /* of the catalog being asked for */
 	struct list mirrors;      /* mirror.c: what was learnt of SnapMirror destinations */
+	uint32_t nmirrors;
 	bool mirrors_fetching;
 	int64_t mirrors_asked_ns;
 	uint32_t background;      /* list calls under way that nobody waits for */
@@ -138,6 +139,10 @@ void ctl_answer(struct ctl_msg *m);
 void ctl_answer_error(struct ctl_msg *m, const struct ontap_error *e);
 void volume_find(struct control *c, struct ctl_msg *m);
 void snapshot_list(struct control *c, struct ctl_msg *m);
+/* What a verb of ours made of w's list, for those who do not wait for ONTAP's own: `made`
+ * is new; or `changed` has another name, or (NULL) is gone. It does not get younger. */
+void list_edit(struct control *c, struct watch *w, const struct uuid *changed, const struct ontap_snapshot *made,
+	       const char *name);
 void snapshot_find(struct control *c, struct ctl_msg *m);
 /* Asks about watched volumes whose list is old; returns the next due time, or 0. */
 int64_t watches_refresh(struct control *c, int64_t now);

@@ -6,6 +6,10 @@
 #include <string.h>
 #include "fs/control_i.h"
 
+/* As many as lists of snapshots are kept: the one that was not heard of for longest
+ * goes, and is asked for anew by who wants it. */
+#define MIRRORS_MAX WATCHES_MAX
+
 struct mirror {
 	struct list link;
 	struct uuid volume;
@@ -25,24 +29,28 @@ static struct mirror *mirror_known(struct control *c, const struct uuid *volume)
 	return NULL;
 }
 
-static void mirror_keep(struct control *c, const struct uuid *volume, const struct ontap_mirror *m)
-{
-	struct mirror *k = mirror_known(c, volume);
-	if (!k && (k = calloc(1, sizeof(*k)))) {
-		k->volume = *volume;
-		list_append(&c->mirrors, &k->link);
-	}
-	if (!k)
-		return;
-	k->m = *m;
-	k->fetched_ns = clock_now_ns();
-	k->changed = false;
-}
-
-static void mirror_drop(struct mirror *k)
+static void mirror_drop(struct control *c, struct mirror *k)
 {
 	list_remove(&k->link);
+	c->nmirrors--;
 	free(k);
+}
+
+/* The list is in the order of the news. NULL: no memory. */
+static const struct mirror *mirror_keep(struct control *c, const struct uuid *volume, const struct ontap_mirror *m)
+{
+	struct mirror *k = mirror_known(c, volume);
+	if (k)
+		list_remove(&k->link);
+	else if ((k = calloc(1, sizeof(*k))))
+		c->nmirrors++;
+	else
+		return NULL;
+	*k = (struct mirror){.volume = *volume, .m = *m, .fetched_ns = clock_now_ns()};
+	list_append(&c->mirrors, &k->link);
+	if (c->nmirrors > MIRRORS_MAX)
+		mirror_drop(c, list_entry(c->mirrors.next, struct mirror, link));
+	return k;
 }
 
 void mirrors_free(struct control *c)
@@ -92,7 +100,7 @@ static void mirrors_fetched(const struct ontap_mirror *am, size_t n, const struc
 	list_for_each(l, tmp, &c->mirrors) {
 		struct mirror *k = list_entry(l, struct mirror, link);
 		if (k->fetched_ns < c->mirrors_asked_ns)
-			mirror_drop(k); /* a relationship no more */
+			mirror_drop(c, k); /* a relationship no more */
 	}
 }
 
@@ -122,20 +130,21 @@ static void answer_known(struct ctl_msg *m, const struct mirror *k)
 static void mirror_found(const struct ontap_mirror *am, size_t n, const struct ontap_error *e, void *priv)
 {
 	struct ctl_msg *m = priv;
+	struct mirror *was = mirror_known(m->ctl, &m->volume);
 	note_health(m->ctl, e);
-	if (!e && n)
-		mirror_keep(m->ctl, &m->volume, &am[0]);
-	struct mirror *k = mirror_known(m->ctl, &m->volume);
-	if (k && !e && !n) {
-		mirror_drop(k);
-		k = NULL;
-	}
+	/* While ONTAP is away, what was known is better than nothing. */
+	const struct mirror *k = !e && n ? mirror_keep(m->ctl, &m->volume, &am[0]) : e ? was : NULL;
 	if (k)
-		answer_known(m, k); /* while ONTAP is away, what was known is better than nothing */
+		answer_known(m, k);
 	else if (e)
 		ctl_answer_error(m, e);
-	else
+	else if (n)
+		ctl_answer_error(m, &(struct ontap_error){.err = -ENOMEM, .text = "out of memory"});
+	else {
+		if (was)
+			mirror_drop(m->ctl, was); /* a relationship no more */
 		ctl_answer(m);
+	}
 }
 
 void mirror_find(struct control *c, struct ctl_msg *m)

@@ -397,8 +397,9 @@ static void catalog_fetched(const struct ontap_error *e, void *priv)
 		log_warn("cannot refresh the list of volumes: %s", e->text);
 		return;
 	}
-	if (c->catalog_asked_ns < c->catalog_changed_ns) {
-		catalog_fetch(c); /* asked before a change of ours: ask again */
+	if (c->catalog_asked_ns < c->catalog_changed_ns) { /* asked before a change of ours */
+		volumes_drop(&c->fetched);
+		c->catalog_due_ns = clock_now_ns() + OVERTAKEN_GAP_NS;
 		return;
 	}
 	for (size_t i = 0; i < c->fetched.n; i++)
@@ -638,6 +639,31 @@ static void list_fetch(struct control *c, struct watch *w)
 	w->asked_ns = clock_now_ns();
 	w->due_ns = w->asked_ns + c->fs->p.snapshot_refresh_ns;
 	ontap_snapshot_list(c->o, &w->volume, list_fetched, w);
+}
+
+void list_edit(struct control *c, struct watch *w, const struct uuid *changed, const struct ontap_snapshot *made,
+	       const char *name)
+{
+	const struct snaplist *old = w->list;
+	struct snaplist *l = calloc(1, sizeof(*l) + (old->n + 1) * sizeof(l->snap[0]));
+	if (!l)
+		return; /* ONTAP's own list comes soon */
+	atomic_store(&l->refs, 1);
+	l->volume = old->volume;
+	l->fetched_ns = old->fetched_ns;
+	for (size_t i = 0; i < old->n; i++) {
+		const struct ontap_snapshot *s = &old->snap[i];
+		bool is = uuid_eq(&s->uuid, made ? &made->uuid : changed);
+		if (is && !name)
+			continue; /* gone, or known already and appended below */
+		l->snap[l->n] = *s;
+		if (is)
+			strcpy_bounded(l->snap[l->n].name, name, sizeof(l->snap[0].name));
+		l->n++;
+	}
+	if (made)
+		l->snap[l->n++] = *made; /* the youngest */
+	list_swap(c, w, l);
 }
 
 /* ONTAP does not answer, or not in time: nobody waits for it where something is
