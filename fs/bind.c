@@ -537,7 +537,9 @@ void fs_space_died(struct fs *fs, uint32_t space)
 void fs_volume_replaced(struct fs *fs, uint32_t space)
 {
 	const struct space *s = &fs->st.spaces[space];
-	uint32_t parent = uuid_is_zero(&s->clone_parent) ? 0 : space_find(&fs->spaces, &s->clone_parent, NULL);
+	struct uuid of;
+	space_get_clone_parent(&fs->spaces, space, &of);
+	uint32_t parent = uuid_is_zero(&of) ? 0 : space_find(&fs->spaces, &of, NULL);
 	fs_space_died(fs, space);
 	notify_entry(&fs->notifier, NODE_ROOT_ID, s->name);
 	if (parent)
@@ -610,7 +612,7 @@ static void reconcile_volume(uint32_t idx, void *priv)
 	struct space *s = &fs->st.spaces[idx];
 	const struct catalog_volume *v = catalog_by_uuid(rc->cat, &s->volume);
 	if (v && !v->v.is_flexclone && !space_is_snapshot(s))
-		s->clone_parent = (struct uuid){0}; /* split: an ordinary volume, also after a takeover */
+		space_was_split(&fs->spaces, idx); /* an ordinary volume, also after a takeover */
 	if (v && strcmp(v->v.name, space_is_snapshot(s) ? v->v.name : s->name) == 0 && !v->hidden_why)
 		return;
 	if (!space_is_snapshot(s))

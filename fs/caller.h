@@ -74,6 +74,7 @@ enum memory_kind {
 	MEMORY_WALKED, /* (space, tgid, start time) looked or tried to change inside */
 	MEMORY_ARMED,  /* (space, uid, pid name space) set ontap.arm */
 	MEMORY_STALE,  /* (nodeid, tid, 0) was told ESTALE at open */
+	MEMORY_JUNCTION, /* (space, fsid, 0) shows a volume that ONTAP did not name */
 };
 struct memory *memory_new(uint32_t entries);
 void memory_free(struct memory *m);

@@ -72,7 +72,7 @@ struct fs {
 	char realm[64];
 	int64_t started_ns;        /* wall clock */
 	int64_t born_ns;           /* CLOCK_MONOTONIC */
-	struct memory *stale;      /* MEMORY_STALE: apart, so that it pushes out nothing else */
+	struct memory *stale;      /* MEMORY_STALE, MEMORY_JUNCTION: apart from what safety rules need */
 	pthread_mutex_t open_lock; /* free list of open records */
 	uint32_t *open_free, open_nfree, open_cap;
 	struct openstate **open_state; /* by open record */

@@ -148,7 +148,11 @@ static void reply_junction(struct req *r, bool asked)
 		catalog_put(cat);
 		return;
 	}
-	if (!found && !asked) {
+	/* What ONTAP did not know a moment ago, at this place, it is not asked again. */
+	if (!found && asked)
+		memory_put(fs->stale, MEMORY_JUNCTION, r->node->space, r->attr.fsid, 0);
+	if (!found && !asked && !memory_get(fs->stale, MEMORY_JUNCTION, r->node->space, r->attr.fsid, 0,
+					    control_snapshot_age(fs->ctl), false)) {
 		/* Newer than the catalog; mostly a junction is named as its volume is. */
 		struct ctl_msg *m = req_message(r, CTL_VOLUME_FIND, NULL);
 		if (m) {

@@ -200,7 +200,7 @@ static void resize_permitted(struct nfsio_call *c)
 	if (!m)
 		return;
 	strcpy_bounded(m->name, r->space->name, sizeof(m->name));
-	m->size = r->off;
+	m->size = r->off; /* a size, not a difference: a successor simply says it again */
 	req_control(r, m, verb_done);
 }
 
@@ -229,27 +229,71 @@ void volume_resize(struct req *r, const struct space *s, const char *value)
 
 /* ---- split of a clone ---------------------------------------------------------------- */
 
+/* ONTAP is asked what the volume is: a catalog may be older than the clone, or, after a
+ * takeover, not know who made it. */
+static void split_ask(struct req *r, req_ctl_fn then)
+{
+	struct ctl_msg *m = req_message(r, CTL_VOLUME_FIND, NULL);
+	if (!m)
+		return;
+	strcpy_bounded(m->name, r->space->name, sizeof(m->name));
+	req_control(r, m, then);
+}
+
+static bool is_split(const struct req *r, const struct ctl_msg *m)
+{
+	return !m->error.err && m->found && uuid_eq(&m->vol.uuid, &r->space->volume) && !m->vol.is_flexclone;
+}
+
+/* Refused, after a predecessor had sent it: done by that one? */
+static void split_looked(struct req *r, struct ctl_msg *m)
+{
+	if (is_split(r, m))
+		req_err(r, 0);
+	else
+		req_refuse(r, m->error.err ? m->error.err : -EIO, "ONTAP refused to split %s for the successor of a "
+			   "daemon that had asked for it: ontap.clone.split tells whether it goes on", r->space->name);
+}
+
+static void split_done(struct req *r, struct ctl_msg *m)
+{
+	if (m->error.err && req_was_sent(r))
+		split_ask(r, split_looked);
+	else
+		verb_done(r, m);
+}
+
+static void split_begin(struct req *r, struct ctl_msg *m)
+{
+	const struct space *s = r->space;
+	if (m->error.err) {
+		req_refuse(r, m->error.err, "%s", m->error.text);
+	} else if (!m->found || !uuid_eq(&m->vol.uuid, &s->volume)) {
+		req_err(r, -ESTALE);
+	} else if (!m->vol.is_flexclone) {
+		if (req_was_sent(r)) /* by a predecessor, and done */
+			req_err(r, 0);
+		else
+			req_refuse(r, -EINVAL, "%s is no clone any more", s->name);
+	} else if (ctl_is_owner(r, "clone", s->name, m->vol.comment, "split")) {
+		struct ctl_msg *split = req_message(r, CTL_CLONE_SPLIT, &s->volume);
+		if (!split)
+			return;
+		strcpy_bounded(split->name, s->name, sizeof(split->name));
+		req_intend(r);
+		req_control(r, split, split_done);
+	}
+}
+
 void clone_split(struct req *r, const struct space *s, const char *value)
 {
 	r->verb = 1 + FS_CLONE_SPLIT;
+	r->space = s;
 	r->object = s->volume;
-	if (strcmp(value, "1") != 0) {
+	if (strcmp(value, "1") != 0)
 		req_refuse(r, -EINVAL, "1 starts the split of a clone from its parent; nothing undoes it");
-		return;
-	}
-	char comment[ONTAP_COMMENT_MAX + 1] = "";
-	struct catalog *cat = catalog_get(r->fs->ctl);
-	const struct catalog_volume *v = catalog_by_uuid(cat, &s->volume);
-	if (v)
-		strcpy_bounded(comment, v->v.comment, sizeof(comment));
-	catalog_put(cat);
-	if (!ctl_allowed(r, FS_CLONE_CREATE) || !ctl_is_owner(r, "clone", s->name, comment, "split"))
-		return;
-	struct ctl_msg *m = req_message(r, CTL_CLONE_SPLIT, &s->volume);
-	if (!m)
-		return;
-	strcpy_bounded(m->name, s->name, sizeof(m->name));
-	req_control(r, m, verb_done);
+	else if (ctl_allowed(r, FS_CLONE_CREATE))
+		split_ask(r, split_begin);
 }
 
 /* ---- SnapMirror --------------------------------------------------------------------- */
@@ -261,6 +305,16 @@ bool space_is_mirror(struct fs *fs, const struct space *s)
 	bool yes = v && v->v.type == ONTAP_DP;
 	catalog_put(cat);
 	return yes;
+}
+
+/* A second transfer does no harm. One that is under way when a predecessor may have begun
+ * it is what was asked for. */
+static void update_done(struct req *r, struct ctl_msg *m)
+{
+	if (m->error.err == -EBUSY && req_was_sent(r))
+		req_err(r, 0);
+	else
+		verb_done(r, m);
 }
 
 void mirror_update(struct req *r, const struct space *s, const char *value)
@@ -277,5 +331,6 @@ void mirror_update(struct req *r, const struct space *s, const char *value)
 	if (!m)
 		return;
 	strcpy_bounded(m->name, s->name, sizeof(m->name));
-	req_control(r, m, verb_done);
+	req_intend(r);
+	req_control(r, m, update_done);
 }

@@ -543,7 +543,8 @@ static void set_value(struct req *r, const struct settable *s, const char *value
 	char text[ONTAP_COMMENT_MAX + 2];
 	/* One byte more than any may have: its length is what the setter says no to. */
 	size_t len = MIN_OF(size, sizeof(text) - 1);
-	if (!is_place(r->fs, r->node, s->place)) {
+	/* A predecessor looked before it sent; by now the clone may be none any more. */
+	if (!req_was_sent(r) && !is_place(r->fs, r->node, s->place)) {
 		req_refuse(r, -EPERM, "%s is set on %s", s->name, s->where);
 	} else if (memchr(value, '\0', size)) {
 		req_refuse(r, -EINVAL, "the value of %s is a text", s->name);

@@ -172,6 +172,20 @@ void space_get_snapdir(struct spaces *sp, uint32_t idx, struct nfsio_fh *ret)
 	pthread_mutex_unlock(&sp->lock);
 }
 
+void space_get_clone_parent(struct spaces *sp, uint32_t idx, struct uuid *ret)
+{
+	pthread_mutex_lock(&sp->lock);
+	*ret = sp->st->spaces[idx].clone_parent;
+	pthread_mutex_unlock(&sp->lock);
+}
+
+void space_was_split(struct spaces *sp, uint32_t idx)
+{
+	pthread_mutex_lock(&sp->lock);
+	sp->st->spaces[idx].clone_parent = (struct uuid){0};
+	pthread_mutex_unlock(&sp->lock);
+}
+
 void space_rename(struct spaces *sp, uint32_t idx, const char *name)
 {
 	pthread_mutex_lock(&sp->lock);

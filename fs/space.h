@@ -35,6 +35,9 @@ bool space_kill(struct spaces *sp, uint32_t idx);
 /* The handle of a live volume's .snapshot; len 0: not known. */
 void space_set_snapdir(struct spaces *sp, uint32_t idx, const struct nfsio_fh *fh);
 void space_get_snapdir(struct spaces *sp, uint32_t idx, struct nfsio_fh *ret);
+/* The volume that a clone is a clone of; zero: it is none, or not any more. */
+void space_get_clone_parent(struct spaces *sp, uint32_t idx, struct uuid *ret);
+void space_was_split(struct spaces *sp, uint32_t idx);
 void space_rename(struct spaces *sp, uint32_t idx, const char *name);
 
 static inline bool space_alive(const struct state *st, uint32_t idx)

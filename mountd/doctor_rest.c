@@ -90,6 +90,20 @@ void doctor_name(struct doctor *d)
 		d->have |= HAVE_ADDRESS;
 }
 
+/* Waits for what connect(2) began. 0 or -errno. */
+static int connected(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	int err = 0, n;
+	socklen_t len = sizeof(err);
+	do
+		n = poll(&p, 1, CONNECT_MS);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n ? -errno : -ETIMEDOUT;
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 ? -errno : -err;
+}
+
 int doctor_reach(const char *address, uint16_t port, char local[64])
 {
 	char service[8];
@@ -101,15 +115,10 @@ int doctor_reach(const char *address, uint16_t port, char local[64])
 	for (struct addrinfo *a = found; a && r < 0; a = a->ai_next) {
 		cleanup_fd int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 		r = fd < 0 || (connect(fd, a->ai_addr, a->ai_addrlen) < 0 && errno != EINPROGRESS) ? -errno : 0;
-		struct pollfd p = {.fd = fd, .events = POLLOUT};
-		if (r == 0 && poll(&p, 1, CONNECT_MS) == 0)
-			r = -ETIMEDOUT;
-		int err = 0;
-		socklen_t len = sizeof(err);
-		if (r == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0)
-			r = -err;
+		if (r == 0)
+			r = connected(fd);
 		struct sockaddr_storage me;
-		len = sizeof(me);
+		socklen_t len = sizeof(me);
 		if (r == 0 && local && getsockname(fd, (struct sockaddr *)&me, &len) == 0 &&
 		    getnameinfo((struct sockaddr *)&me, len, local, 64, NULL, 0, NI_NUMERICHOST) != 0)
 			local[0] = '\0';
