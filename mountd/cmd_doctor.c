@@ -106,10 +106,11 @@ static const char *const words[] = {"ok", "warning", "failed", "skipped"};
 static void print_check(const struct doctor *d, const struct doctor_check *c, bool colours)
 {
 	static const char *const colour[] = {"\033[32m", "\033[33m", "\033[31m", "\033[2m"};
+	cleanup_free char *text = out_plain(d->text), *remedy = out_plain(d->remedy);
 	printf("%s%-8s%s %-22s %s\n", colours ? colour[d->state] : "", words[d->state], colours ? "\033[0m" : "",
-	       c->title, d->text);
+	       c->title, text ? text : "?");
 	if (d->remedy[0])
-		printf("%32s%s\n", "remedy: ", d->remedy);
+		printf("%32s%s\n", "remedy: ", remedy ? remedy : "?");
 	fflush(stdout);
 }
 

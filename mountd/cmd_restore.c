@@ -96,7 +96,10 @@ static int restore(const char *path, const struct snaps *l, size_t at)
 	strcpy_bounded(dir, path, sizeof(dir));
 	strcpy_bounded(base, path, sizeof(base));
 	snprintf(value, sizeof(value), "lose=%zu %s", l->n - at - 1, s->uuid);
-	snprintf(what, sizeof(what), "restoring %s to %s", l->volume, s->name);
+	cleanup_free char *name = out_plain(s->name);
+	if (!name)
+		return cmd_fail("out of memory");
+	snprintf(what, sizeof(what), "restoring %s to %s", l->volume, name);
 	progress_begin(&p, what);
 	int r = set_with_progress(path, value, &p);
 	if (r == -EINPROGRESS)
@@ -108,7 +111,7 @@ static int restore(const char *path, const struct snaps *l, size_t at)
 		return cmd_fail("%s", err);
 	if (r < 0)
 		return cmd_fail("cannot restore %s to %s: %s", l->volume, s->name, strerror(-r));
-	printf("%s is what it was in %s; %zu newer snapshots are deleted\n", l->volume, s->name, l->n - at - 1);
+	printf("%s is what it was in %s; %zu newer snapshots are deleted\n", l->volume, name, l->n - at - 1);
 	return 0;
 }
 
@@ -118,12 +121,15 @@ static int explain(const struct restore_args *a, const char *path, const struct 
 	const struct snap *s = &l->s[at];
 	size_t newer = l->n - at - 1;
 	char when[32];
-	printf("A restore of %s to %s (%s) loses all changes since then", l->volume, s->name,
+	cleanup_free char *plain = out_plain(s->name);
+	printf("A restore of %s to %s (%s) loses all changes since then", l->volume, plain ? plain : "?",
 	       out_time(s->time, false, when));
 	printf(newer ? ", and ONTAP deletes %zu newer snapshots:\n" : ". There are no newer snapshots.\n", newer);
-	for (size_t i = at + 1; i < l->n; i++)
-		printf("  %-24s %s%s%s\n", l->s[i].name, out_time(l->s[i].time, false, when),
+	for (size_t i = at + 1; i < l->n; i++) {
+		cleanup_free char *other = out_plain(l->s[i].name);
+		printf("  %-24s %s%s%s\n", other ? other : "?", out_time(l->s[i].time, false, when),
 		       l->s[i].clones ? "  busy, it has clones: " : "", l->s[i].clones ? l->s[i].clones : "");
+	}
 	cleanup_free char *snap = out_quoted("../.snapshots/", s->name), *clone = out_quoted(path, "/.clones/NAME"),
 			  *volume = out_quoted(a->path, ""), *name = out_quoted(s->name, "");
 	if (snap && clone && volume && name)

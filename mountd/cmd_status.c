@@ -130,7 +130,8 @@ static int show_one(const struct mount_entry *m, bool json)
 			       s.restarts);
 		if (s.reason[0])
 			printf("last end    %s\n", s.reason);
-		printf("\n%s", f < 0 ? "" : text);
+		cleanup_free char *plain = out_plain(f < 0 ? "" : text);
+		printf("\n%s", plain ? plain : "");
 	}
 	fflush(stdout);
 	if (f < 0)

@@ -1,10 +1,12 @@
 /* ontapfs: the one command. Finds the subcommand and hands over. */
 #include <argp.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "fs/base/cleanup.h"
 #include "mountd/cmd.h"
+#include "mountd/out.h"
 
 static const struct command {
 	const char *name, *title; /* the title is argv[0] of the command */
@@ -52,14 +54,15 @@ static const char what_next[] =
 
 int cmd_fail(const char *fmt, ...)
 {
+	cleanup_free char *text = NULL, *plain = NULL;
 	va_list ap;
 	va_start(ap, fmt);
-	flockfile(stderr);
-	fputs("ontapfs: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-	funlockfile(stderr);
+	if (vasprintf(&text, fmt, ap) >= 0)
+		plain = out_plain(text);
+	else
+		text = NULL;
 	va_end(ap);
+	fprintf(stderr, "ontapfs: %s\n", plain ? plain : "out of memory");
 	return 1;
 }
 
@@ -77,6 +80,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int main(int argc, char **argv)
 {
 	argp_err_exit_status = 1;
+	setlocale(LC_CTYPE, ""); /* which characters a terminal shows; nothing else follows the locale */
 	const char *slash = strrchr(argv[0], '/');
 	if (strncmp(slash ? slash + 1 : argv[0], "mount.", 6) == 0)
 		return cmd_mount_helper(argc, argv);

@@ -8,7 +8,12 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <wchar.h>
+#include <wctype.h>
 #include "fs/base/buf.h"
+#include "fs/base/cleanup.h"
+
+#define TEXT_MAX 65536
 
 struct out {
 	struct libscols_table *table;
@@ -94,20 +99,74 @@ char *out_time(int64_t seconds, bool json, char text[32])
 	return text;
 }
 
+/* Bytes of the next character that a terminal may show as it is, in the locale;
+ * 0: it would do something else with it. */
+static size_t harmless(const char *s)
+{
+	wchar_t wc;
+	mbstate_t state = {0};
+	size_t n = mbrtowc(&wc, s, MB_CUR_MAX, &state);
+	return n < (size_t)-2 && iswprint((wint_t)wc) ? n : 0;
+}
+
+/* What is harmless, and the rest as \xHH. True: all was. */
+static bool put_escaped(struct buf *o, const char *s, const char *keep, const char *backslash)
+{
+	bool all = true;
+	while (*s) {
+		size_t n = harmless(s);
+		if (n == 1 && strchr(backslash, *s)) {
+			buf_printf(o, "\\%c", *s);
+		} else if (n || strchr(keep, *s)) {
+			buf_append(o, s, MAX_OF(n, (size_t)1));
+		} else {
+			buf_printf(o, "\\x%02x", (unsigned char)*s);
+			all = false;
+		}
+		s += MAX_OF(n, (size_t)1);
+	}
+	return all;
+}
+
+static char *finish(struct buf *o)
+{
+	char *text = buf_ok(o) ? buf_steal(o, NULL) : NULL;
+	buf_fini(o);
+	return text;
+}
+
+char *out_plain(const char *s)
+{
+	struct buf o;
+	buf_init(&o, TEXT_MAX);
+	buf_puts(&o, "");
+	put_escaped(&o, s, "\n\t", "");
+	return finish(&o);
+}
+
 char *out_quoted(const char *a, const char *b)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+,=-";
 	struct buf o;
-	buf_init(&o, 65536);
-	bool safe = strspn(a, plain) == strlen(a) && strspn(b, plain) == strlen(b);
-	buf_puts(&o, safe ? "" : "'");
-	for (const char *part[] = {a, b}, **p = part; p < part + 2; p++)
-		for (const char *c = *p; *c; c++)
-			buf_printf(&o, *c == '\'' ? "'\\''" : "%c", *c);
-	buf_puts(&o, safe ? "" : "'");
-	char *text = buf_ok(&o) ? buf_steal(&o, NULL) : NULL;
-	buf_fini(&o);
-	return text;
+	buf_init(&o, TEXT_MAX);
+	if (strspn(a, plain) == strlen(a) && strspn(b, plain) == strlen(b)) {
+		buf_puts(&o, a);
+		buf_puts(&o, b);
+		return finish(&o);
+	}
+	/* $'...' is of bash, zsh and POSIX 2024: only where it must be. */
+	buf_puts(&o, "$'");
+	bool all = put_escaped(&o, a, "", "\\'");
+	all = put_escaped(&o, b, "", "\\'") && all;
+	if (all) {
+		buf_reset(&o);
+		buf_puts(&o, "'");
+		for (const char *part[] = {a, b}, **p = part; p < part + 2; p++)
+			for (const char *c = *p; *c; c++)
+				buf_printf(&o, *c == '\'' ? "'\\''" : "%c", *c);
+	}
+	buf_puts(&o, "'");
+	return finish(&o);
 }
 
 void out_json_string(const char *s)

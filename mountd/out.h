@@ -29,7 +29,11 @@ char *out_time(int64_t seconds, bool json, char text[32]);
 
 /* Prints s to stdout as a JSON string. */
 void out_json_string(const char *s);
-/* a and b as one word for a shell, malloc'ed. NULL: no memory. */
+/* s with all that is not printable in this locale as \xHH, as the tables show it; line
+ * ends and tabs stay. malloc'ed; NULL: no memory. Names and texts of others may hold
+ * what makes a terminal do things. */
+char *out_plain(const char *s);
+/* a and b as one word for a shell, harmless to show, malloc'ed. NULL: no memory. */
 char *out_quoted(const char *a, const char *b);
 
 /* A line on stderr that tells what is waited for, once that takes longer than a
