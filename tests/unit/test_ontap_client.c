@@ -80,7 +80,8 @@ static void test_discover_endless(void **state)
 	buf_init(&b, 1 << 20);
 	buf_puts(&b, "{\"records\":[");
 	for (int i = 0; i < 1025; i++)
-		buf_printf(&b, "%s{\"ip\":{\"address\":\"10.1.%d.%d\"},\"state\":\"up\"}", i ? "," : "", i / 250, i % 250);
+		buf_printf(&b, "%s{\"ip\":{\"address\":\"10.1.%d.%d\"},\"state\":\"up\"}", i ? "," : "", i / 250,
+			   i % 250);
 	buf_puts(&b, "]}");
 	assert_true(buf_ok(&b));
 	BEGIN("s", {GET, "/api/cluster", 200, CLUSTER}, {GET, "/svm/svms", 200, ONE(SVM("s"))},
@@ -222,7 +223,8 @@ static void test_old_server(void **state)
 		assert_int_equal(count, 1);
 	}
 	{ /* a version that is known not to have some: the others only */
-		BEGIN("s", {GET, "/api/cluster", 200, "{\"version\":{\"generation\":9,\"major\":12,\"minor\":1}}"},
+		BEGIN("s",
+		      {GET, "/api/cluster", 200, "{\"version\":{\"generation\":9,\"major\":12,\"minor\":1}}"},
 		      {GET, "/svm/svms", 200, ONE(SVM("s"))}, {GET, "/nfs/services", 403, ERROR(6)},
 		      {GET, "/ip/interfaces", 403, ERROR(6)},
 		      {GET, "split_complete_percent,space.afs_total&max_records", 200, ONE(VOL("a"))});

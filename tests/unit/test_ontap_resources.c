@@ -457,7 +457,8 @@ static void test_mirrors(void **state)
 	}
 	{ /* or its transfer goes on */
 		BEGIN("s", {PATCH, "/relationships/" U1, 0, NULL, LOST},
-		      {GET, "/relationships/" U1, 200, STATE("uninitialized", ",\"transfer\":{\"state\":\"transferring\"}")});
+		      {GET, "/relationships/" U1, 200,
+		       STATE("uninitialized", ",\"transfer\":{\"state\":\"transferring\"}")});
 		ontap_mirror_set_state(o, &vol, "snapmirrored", on_done, NULL);
 		ENDS(0);
 	}
@@ -764,7 +765,8 @@ static void test_cancel_a_scan(void **state)
 {
 	(void)state;
 #define TWO "{\"records\":[{\"uuid\":\"" U1 "\",\"name\":\"a\"},{\"uuid\":\"" U2 "\",\"name\":\"b\"}]"
-	static const char *const pages[] = {TWO ",\"_links\":{\"next\":{\"href\":\"/api/storage/volumes?x\"}}}", TWO "}"};
+	static const char *const pages[] = {
+		TWO ",\"_links\":{\"next\":{\"href\":\"/api/storage/volumes?x\"}}}", TWO "}"};
 	for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
 		BEGIN("s", {GET, "/storage/volumes", 200, pages[i]});
 		struct stopper s = {.o = o};
