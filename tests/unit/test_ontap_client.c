@@ -209,7 +209,8 @@ static void test_old_server(void **state)
 {
 	(void)state;
 	{ /* none of the later ones, once */
-		BEGIN("s", {GET, "space.afs_total", 400, ERROR(262197)}, {GET, "space.used,nas.path,", 400, ERROR(262197)});
+		BEGIN("s", {GET, "space.afs_total", 400, ERROR(262197)},
+		      {GET, "space.used,nas.path,", 400, ERROR(262197)});
 		ontap_volume_list(o, on_volumes, NULL);
 		finish(o);
 		assert_int_equal(last.err, -EINVAL);
