@@ -25,6 +25,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
 # pkg-config module : Debian package
 DEPS_DAEMON := fuse3:libfuse3-dev libnfs:libnfs-dev libcurl:libcurl4-openssl-dev json-c:libjson-c-dev libxxhash:libxxhash-dev \
                smartcols:libsmartcols-dev
+DEPS_CSI    := libnghttp2:libnghttp2-dev libprotobuf-c:libprotobuf-c-dev libmicrohttpd:libmicrohttpd-dev
 DEPS_SIM    := libmicrohttpd:libmicrohttpd-dev gnutls:libgnutls28-dev jansson:libjansson-dev sqlite3:libsqlite3-dev libbtrfsutil:libbtrfsutil-dev libtirpc:libtirpc-dev
 DEPS_TEST   := cmocka:libcmocka-dev
 include mk/deps.mk
@@ -69,7 +70,7 @@ SRC_BENCH  := $(wildcard tests/bench/*.c)
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 LIB_OBJ    := $(call obj,$(SRC_BASE) $(SRC_NFS) $(SRC_ONTAP) $(SRC_FS))
 
-PROGRAMS   := $(if $(SRC_MOUNTD),$(B)/ontapfs) $(if $(SRC_HOLD),$(B)/ontapfs-hold) $(if $(SRC_SIM),$(B)/ontapsim) $(B)/nfsproxy
+PROGRAMS   := $(if $(SRC_MOUNTD),$(B)/ontapfs) $(if $(SRC_HOLD),$(B)/ontapfs-hold) $(B)/ontapfs-csi $(if $(SRC_SIM),$(B)/ontapsim) $(B)/nfsproxy
 
 .DEFAULT_GOAL := all
 all: $(PROGRAMS)
@@ -98,6 +99,7 @@ $(B)/%.o: %.c | $(B)/deps.ok
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 include mk/sim.mk
+include mk/csi.mk
 include mk/test.mk
 include mk/fuzz.mk
 include mk/bench.mk

@@ -10,11 +10,13 @@ FUZZ_ALL  := $(notdir $(basename $(SRC_FUZZ)))
 FUZZ_LINK := $(if $(findstring fuzzer,$(SAN)),-fsanitize=fuzzer)
 FUZZ_OBJ  := $(call obj,tests/fuzz/aid.c $(if $(FUZZ_LINK),,tests/fuzz/replay.c))
 
-$(call obj,$(SRC_FUZZ) tests/fuzz/aid.c tests/fuzz/replay.c): CPPFLAGS += -DFUSE_USE_VERSION=314 $(call pcflags,$(PC_DAEMON))
+$(call obj,$(SRC_FUZZ) tests/fuzz/aid.c tests/fuzz/replay.c): CPPFLAGS += -DFUSE_USE_VERSION=314 $(call pcflags,$(PC_DAEMON)) $(CSI_INC)
+
+$(B)/tests/fuzz/grpc.o: | $(CSI_GEN)
 
 $(FUZZ_BIN): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_OBJ) $(UNIT_LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) $(FUZZ_LINK) -o $@ $^ $(call pclibs,$(PC_DAEMON)) -lpthread
+	$(Q)$(CC) $(LDFLAGS) $(FUZZ_LINK) -o $@ $^ $(call pclibs,$(PC_DAEMON) $(PC_CSI)) -lpthread
 
 FUZZ_SECONDS ?= 60
 FUZZ         ?= $(FUZZ_ALL)

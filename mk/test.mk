@@ -26,7 +26,7 @@ SRC_UNIT_AID := tests/unit/kernel.c tests/unit/nfsserver.c
 
 # Parts of the process without a main() and without processes: unit tests use them.
 UNIT_MOUNTD  := $(wildcard mountd/config*.c mountd/secret.c mountd/mountopts.c)
-UNIT_OBJ     := $(LIB_OBJ) $(call obj,$(UNIT_MOUNTD))
+UNIT_OBJ     := $(LIB_OBJ) $(call obj,$(UNIT_MOUNTD) mountd/mounts.c mountd/params.c) $(CSI_OBJ)
 UNIT_SIM_OBJ := $(call obj,$(filter-out tests/sim/main.c,$(SRC_SIM)) $(SRC_BASE)) $(SIM_XDR_OBJ)
 # Archives: a test gets what it uses, and may put a fake in a module's place.
 UNIT_LIB     := $(B)/tests/libontapfs.a
@@ -39,7 +39,8 @@ $(UNIT_LIB) $(UNIT_SIM_LIB):
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcsT $@ $^
 
-$(call obj,$(SRC_UNIT_FS) $(SRC_UNIT_AID)):  CPPFLAGS += -DFUSE_USE_VERSION=314 $(call pcflags,cmocka $(PC_DAEMON))
+$(call obj,$(SRC_UNIT_FS) $(SRC_UNIT_AID)):  CPPFLAGS += -DFUSE_USE_VERSION=314 $(call pcflags,cmocka $(PC_DAEMON)) $(CSI_INC)
+$(call obj,$(wildcard tests/unit/test_csi*.c)): | $(CSI_GEN)
 $(call obj,$(SRC_UNIT_SIM)): CPPFLAGS += -I$(B)/gen/sim $(call pcflags,cmocka $(PC_SIM))
 # Every test function is an entry of a table: no prototypes for them.
 $(call obj,$(SRC_UNIT) $(SRC_UNIT_AID)): CFLAGS += -Wno-missing-prototypes -Wno-conversion
@@ -53,7 +54,7 @@ $(B)/tests/unit/test_ops $(B)/tests/unit/test_ops_flow: $(call obj,tests/unit/ke
 $(B)/tests/unit/test_nfsio: $(call obj,tests/unit/nfsserver.c)
 $(call unit_bin,$(SRC_UNIT_FS)): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) $(call unit_wrap,$@) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pclibs,cmocka $(PC_DAEMON)) -lpthread
+	$(Q)$(CC) $(LDFLAGS) $(call unit_wrap,$@) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pclibs,cmocka $(PC_DAEMON) $(PC_CSI)) -lpthread
 
 $(call unit_bin,$(SRC_UNIT_SIM)): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_SIM_LIB)
 	$(call say,LINK,$@)

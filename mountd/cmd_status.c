@@ -160,7 +160,7 @@ int cmd_status(int argc, char **argv)
 	struct mount_entry *list = NULL;
 	size_t n = 0;
 	if (r == 0)
-		r = mounts_read(&list, &n);
+		r = mounts_read(false, &list, &n);
 	if (r < 0)
 		return cmd_fail("cannot show %s: %s", mountpoint ? mountpoint : "the mounts",
 				strerror(-r));

@@ -30,7 +30,7 @@ static void unescape(char *s)
 
 /* Splits one line, see proc(5): id parent dev root DIR OPTIONS [tags] - TYPE
  * SOURCE SUPEROPTIONS. False when it is not one of ours. */
-static bool parse_line(char *line, struct mount_entry *ret)
+static bool parse_line(char *line, bool parts, struct mount_entry *ret)
 {
 	char *fields[6], *save = NULL;
 	for (int i = 0; i < 6; i++)
@@ -42,14 +42,19 @@ static bool parse_line(char *line, struct mount_entry *ret)
 	char *type = strtok_r(NULL, " \n", &save), *source = strtok_r(NULL, " \n", &save);
 	if (!type || !source || strcmp(type, FSTYPE) != 0)
 		return false;
+	if (!parts && strcmp(fields[3], "/") != 0)
+		return false;
+	unescape(fields[3]);
 	unescape(fields[4]);
 	unescape(source);
-	*ret = (struct mount_entry){
-		.dir = strdup(fields[4]), .source = strdup(source), .options = strdup(fields[5])};
-	return true;
+	*ret = (struct mount_entry){.dir = strdup(fields[4]),
+				    .root = strdup(fields[3]),
+				    .source = strdup(source),
+				    .options = strdup(fields[5])};
+	return strcpy_bounded(ret->dev, fields[2], sizeof(ret->dev));
 }
 
-int mounts_read(struct mount_entry **ret, size_t *ret_n)
+int mounts_read(bool parts, struct mount_entry **ret, size_t *ret_n)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 	if (!f)
@@ -59,14 +64,14 @@ int mounts_read(struct mount_entry **ret, size_t *ret_n)
 	cleanup_free char *line = NULL;
 	int r = 0;
 	while (r == 0 && getline(&line, &cap, f) > 0) {
-		if (!parse_line(line, &e))
+		if (!parse_line(line, parts, &e))
 			continue;
 		struct mount_entry *grown = reallocarray(list, n + 1, sizeof(*list));
 		if (grown) {
 			list = grown;
 			list[n++] = e;
 		}
-		if (!grown || !e.dir || !e.source || !e.options)
+		if (!grown || !e.dir || !e.root || !e.source || !e.options)
 			r = -ENOMEM;
 	}
 	fclose(f);
@@ -83,6 +88,7 @@ void mounts_free(struct mount_entry *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		free(list[i].dir);
+		free(list[i].root);
 		free(list[i].source);
 		free(list[i].options);
 	}
@@ -93,7 +99,7 @@ int mounts_has(const char *dir)
 {
 	struct mount_entry *list = NULL;
 	size_t n = 0;
-	int r = mounts_read(&list, &n);
+	int r = mounts_read(false, &list, &n);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n && !r; i++)

@@ -26,6 +26,13 @@ void ontap_volume_restore(struct ontap *o, const struct uuid *volume, const stru
 void ontap_volume_clones(struct ontap *o, const struct uuid *parent, const struct uuid *snapshot,
 			 ontap_volumes_fn fn, void *priv);
 
+typedef void (*ontap_snapshot_each_fn)(const struct uuid *volume, const struct ontap_snapshot *s, void *priv);
+/* Snapshots of all volumes of the SVM, in no order, without size, label and expiry;
+ * only those of exactly that name unless NULL. A clone lists those that it inherited
+ * as its own. After an error those seen are not all. */
+void ontap_snapshot_scan(struct ontap *o, const char *name, ontap_snapshot_each_fn each, void *each_priv,
+			 ontap_done_fn done, void *priv);
+
 /* What is read of one volume only, because ONTAP calls it expensive. */
 struct ontap_volume_details {
 	bool is_protected;         /* source of a SnapMirror relationship */

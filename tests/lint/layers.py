@@ -3,6 +3,7 @@
 library has one home.
 
     mountd                 may include   fs/fs.h  ontap/ontap.h  fs/base
+    mountd/csi                           ontap/ontap.h  fs/base, some of mountd
     fs (top folder)                      fs/nfs/nfsio.h  ontap/ontap.h  fs/base
     ontap | fs/nfs                       fs/base; never each other
     fs/base                              libc only
@@ -19,6 +20,10 @@ PARTS = {
     "ontap": ("ontap", [r"fs/base/", r"ontap/"]),
     "fs": ("fs", [r"fs/base/", r"fs/[^/]+\.h$", r"fs/nfs/nfsio\.h$", r"ontap/ontap\.h$"]),
     "mountd": ("mountd", [r"fs/base/", r"mountd/", r"fs/fs\.h$", r"ontap/ontap\.h$"]),
+    # Of the rest of mountd only what reads a configuration and the mount table. A
+    # name without a folder is a header that protoc-c makes.
+    "csi": ("mountd/csi", [r"fs/base/", r"mountd/csi/", r"mountd/(config|secret|params|mounts)\.h$",
+                           r"ontap/ontap\.h$", r"[^/]+\.pb-c\.h$"]),
     # A name without a folder is a header that rpcgen makes.
     "sim": ("tests/sim", [r"fs/base/", r"tests/sim/", r"[^/]+\.h$"]),
     "bench": ("tests/bench", [r"fs/base/", r"tests/bench/"]),
@@ -36,7 +41,9 @@ HOMES = [
     (r"curl/", {"ontap"}),
     (r"json-c/|json\.h$", {"ontap"}),
     (r"xxhash\.h$", {"base", "fs", "sim"}),
-    (r"(microhttpd|jansson|sqlite3|btrfsutil)\.h$|gnutls/|rpc/|rpcsvc/", {"sim"}),
+    (r"(jansson|sqlite3|btrfsutil)\.h$|gnutls/|rpc/|rpcsvc/", {"sim"}),
+    (r"microhttpd\.h$", {"sim", "csi"}),
+    (r"nghttp2/|protobuf-c/", {"csi"}),
     (r"systemd/|libsmartcols|cap-ng\.h$|seccomp\.h$", {"mountd"}),
     (r"cmocka\.h$", {"unit"}),
 ]
