@@ -30,8 +30,19 @@ struct held {
 	struct note note;
 };
 
-static int send_note(int fuse_fd, const struct note *note)
+static bool note_is_whole(const struct note *note)
 {
+	if (note->code == FUSE_NOTIFY_INVAL_INODE)
+		return true;
+	return note->code == FUSE_NOTIFY_INVAL_ENTRY && note->namelen > 0 && note->namelen < sizeof(note->name) &&
+	       strnlen(note->name, sizeof(note->name)) == note->namelen;
+}
+
+int notify_pass(int fuse_fd, const void *msg, size_t len)
+{
+	const struct note *note = msg;
+	if (len != sizeof(*note) || !note_is_whole(note))
+		return -EBADMSG;
 	struct fuse_out_header out = {.error = (int32_t)note->code};
 	struct fuse_notify_inval_entry_out entry = {.parent = note->nodeid,
 						    .namelen = note->namelen};
@@ -69,9 +80,9 @@ static void child(int fuse_fd, int pipe_fd)
 		ssize_t n = read(pipe_fd, &note, sizeof(note));
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n != sizeof(note))
+		if (n <= 0)
 			_exit(0); /* the daemon is gone */
-		if (send_note(fuse_fd, &note) == -ENODEV)
+		if (notify_pass(fuse_fd, &note, (size_t)n) == -ENODEV)
 			_exit(0); /* unmounted */
 	}
 }

@@ -34,6 +34,11 @@ void notify_inode(struct notifier *n, uint64_t nodeid);
 /* Tries again to hand over what did not fit; true when something is left. */
 bool notifier_flush(struct notifier *n);
 
+/* What the process does with a message from its pipe: tells the kernel, or refuses
+ * (-EBADMSG) what is none. 0 or -errno of the kernel; -ENODEV: unmounted. Calls
+ * nothing that may take a lock. */
+int notify_pass(int fuse_fd, const void *msg, size_t len);
+
 /* Attributes only: does not wait, so the calling worker writes it itself. */
 void notify_attr(int fuse_fd, uint64_t nodeid);
 
