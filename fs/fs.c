@@ -308,13 +308,14 @@ static int make_tables(struct fs *fs)
 	fs->access = access_cache_new(ACCESS_CACHE_ENTRIES);
 	fs->memory = memory_new(MEMORY_ENTRIES);
 	fs->stale = memory_new(MEMORY_ENTRIES);
+	fs->order = order_new();
 	fs->links = link_cache_new(LINK_CACHE_ENTRIES);
 	fs->listing = listing_new(LISTING_NAMES);
 	fs->rates = rates_new();
 	fs->last_errors = last_errors_new();
 	fs->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!fs->access || !fs->memory || !fs->stale || !fs->links || !fs->listing || !fs->rates || !fs->last_errors ||
-	    fs->end_fd < 0)
+	if (!fs->order || !fs->access || !fs->memory || !fs->stale || !fs->links || !fs->listing || !fs->rates ||
+	    !fs->last_errors || fs->end_fd < 0)
 		return -ENOMEM;
 	int r = nodes_init(&fs->nodes, &fs->st);
 	r = r < 0 ? r : spaces_init(&fs->spaces, &fs->st);
@@ -482,6 +483,7 @@ void fs_free(struct fs *fs)
 	access_cache_free(fs->access);
 	memory_free(fs->memory);
 	memory_free(fs->stale);
+	order_free(fs->order);
 	link_cache_free(fs->links);
 	listing_free(fs->listing);
 	rates_free(fs->rates);

@@ -42,6 +42,7 @@ struct fs {
 	struct nodes nodes;
 	struct spaces spaces;
 	struct pool pool;
+	struct order *order;
 	struct stats stats;
 	struct nfsio_counters nfs_counters;
 	struct nfsio_params nfs_params;
@@ -107,6 +108,18 @@ void worker_replay_done(struct worker *w);
 /* A slot was freed: lets parked requests and a paused device go on. */
 void worker_slot_freed(struct worker *w, struct req *r);
 void fs_end(struct fs *fs, enum fs_end how);
+
+/* ---- order.c: READ after WRITE -------------------------------------------------- */
+/* NULL: out of memory. */
+struct order *order_new(void);
+void order_free(struct order *o);
+/* A WRITE of r->node, r->off, r->size begins; its end is that of the request. */
+void order_write(struct req *r);
+/* Runs go(r), of a READ, when the earlier WRITEs of its pages have ended: at once,
+ * or later on r's worker. Interrupted meanwhile, the request ends with EINTR. */
+void order_read(struct req *r, void (*go)(struct req *r));
+/* The request has ended: READs that waited for it go on. */
+void order_done(struct req *r);
 
 /* ---- open.c: open records -------------------------------------------------------- */
 /* 0: full (ENFILE). The id is written to `noted` (may be NULL) before it counts. */

@@ -384,6 +384,38 @@ static void read_text(struct req *r)
 	}
 }
 
+static void read_parts(struct req *r)
+{
+	const struct openrec *o = openrec_get(r->fs, r->fi.fh);
+	if (!o) {
+		req_err(r, -EBADF);
+		return;
+	}
+	struct prefetched *p = prefetch_take(r);
+	if (p && (p->whole || r->off + r->size <= p->len)) {
+		read_prefetched(r, p);
+		return;
+	}
+	struct split *s = split_new(r, r->fs->st.spaces[r->node->space].rtmax);
+	if (!s) {
+		prefetch_free(r->fs, p);
+		return;
+	}
+	if (p) {
+		split_prefill(s, p);
+		prefetch_free(r->fs, p);
+	}
+	/* All are filled before the first is sent: the last answer ends the request. */
+	for (uint32_t i = 0; i < s->n; i++)
+		if (!s->part[i].ended) {
+			part_fill(&s->part[i], NFSIO_READ, read_part_done, o);
+			s->pending++;
+		}
+	for (uint32_t i = 0, all = s->n; i < all; i++)
+		if (!s->part[i].ended)
+			part_submit(&s->part[i], read_all_done);
+}
+
 void op_read(fuse_req_t fr, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct req *r = op_begin(fr);
@@ -411,29 +443,7 @@ void op_read(fuse_req_t fr, fuse_ino_t ino, size_t size, off_t off, struct fuse_
 			req_buf(r, NULL, 0);
 		return;
 	}
-	struct prefetched *p = prefetch_take(r);
-	if (p && (p->whole || r->off + r->size <= p->len)) {
-		read_prefetched(r, p);
-		return;
-	}
-	struct split *s = split_new(r, r->fs->st.spaces[n->space].rtmax);
-	if (!s) {
-		prefetch_free(r->fs, p);
-		return;
-	}
-	if (p) {
-		split_prefill(s, p);
-		prefetch_free(r->fs, p);
-	}
-	/* All are filled before the first is sent: the last answer ends the request. */
-	for (uint32_t i = 0; i < s->n; i++)
-		if (!s->part[i].ended) {
-			part_fill(&s->part[i], NFSIO_READ, read_part_done, o);
-			s->pending++;
-		}
-	for (uint32_t i = 0, all = s->n; i < all; i++)
-		if (!s->part[i].ended)
-			part_submit(&s->part[i], read_all_done);
+	order_read(r, read_parts);
 }
 
 /* ---- WRITE ----------------------------------------------------------------------------- */
@@ -533,6 +543,7 @@ static void write_parts(struct req *r)
 		return;
 	}
 	r->changed = true;
+	order_write(r);
 	s->pending = s->n;
 	for (uint32_t i = 0; i < s->n; i++) {
 		part_fill(&s->part[i], NFSIO_WRITE, write_part_done, o);

@@ -130,6 +130,7 @@ static void finish(struct req *r, int sent)
 	if (sent < 0)
 		stats_add(&r->fs->stats.replies_lost, 1);
 	prefetch_free(r->fs, steal_ptr(r->prefetched));
+	order_done(r);
 	free(steal_ptr(r->extra));
 	free(steal_ptr(r->getter));
 	if (r->silly)

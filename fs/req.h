@@ -16,9 +16,20 @@
 
 struct fs;
 struct worker;
+struct req;
 
 /* Endless, as far as a kernel's clock goes. */
 #define TIMEOUT_ENDLESS 315360000.0 /* ten years, seconds */
+
+/* A READ or WRITE among those of the same pages: fs/order.c. */
+enum order_state { ORDER_NONE, ORDER_WRITING, ORDER_WAITING, ORDER_POSTED };
+struct order_entry {
+	struct list link;
+	uint64_t nodeid, from, to; /* pages, `to` included */
+	_Atomic int state;         /* enum order_state */
+	struct ev_msg ev;          /* that a READ may go on */
+	void (*go)(struct req *r);
+};
 
 struct req {
 	/* Where it lives: set once, read by any worker. */
@@ -46,6 +57,7 @@ struct req {
 	int64_t start_ns;
 	struct list link;          /* parked requests */
 
+	struct order_entry order;
 	struct caller who;
 	struct nfsio_call call;    /* one at a time; splits have their own */
 

@@ -383,7 +383,7 @@ LTP = re.compile(r"gf\d+|rwtest\d+|iogen\d+|fs_inod\d+|linker01|openfile01|inode
 def ltp(place):
     """The commands of LTP's runtest/fs, with their times cut to --time."""
     place.program("testcases/kernel/fs/stream/stream01")
-    bins = sorted({os.path.dirname(p) for p in glob.glob(place.dir + "/testcases/kernel/fs/*/*")
+    bins = sorted({os.path.dirname(p) for p in glob.glob(place.dir + "/testcases/kernel/*/*/*")
                    if os.access(p, os.X_OK) and not os.path.isdir(p)})
     path = ":".join([place.dir + "/testcases/bin", *bins, place.dir + "/testcases/lib", os.environ["PATH"]])
     with open(place.dir + "/runtest/fs", encoding="utf-8") as f:
