@@ -337,22 +337,6 @@ static void snap_bind(struct req *r, const struct ontap_snapshot *s)
 	}
 }
 
-struct name_search {
-	const struct space *vol;
-	struct fs *fs;
-	const char *name;
-	uint32_t found;
-};
-
-static void named(uint32_t idx, void *priv)
-{
-	struct name_search *q = priv;
-	const struct space *s = &q->fs->st.spaces[idx];
-	if (space_is_snapshot(s) && uuid_eq(&s->volume, &q->vol->volume) && !s->no_access && s->root.len &&
-	    strcmp(s->name, q->name) == 0)
-		q->found = idx;
-}
-
 static void snap_shown(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
@@ -371,14 +355,12 @@ static void snap_shown(struct nfsio_call *c)
 static void snap_without_rest(struct req *r, const struct ontap_error *e)
 {
 	struct binding *b = r->extra;
-	struct name_search q = {.vol = &r->fs->st.spaces[b->vol_space], .fs = r->fs, .name = b->name};
-	space_each(&r->fs->spaces, named, &q);
+	b->old = space_find_named(&r->fs->spaces, &r->fs->st.spaces[b->vol_space].volume, b->name);
 	space_get_snapdir(&r->fs->spaces, b->vol_space, &b->snapdir);
-	if (!q.found || !b->snapdir.len) {
+	if (!b->old || !b->snapdir.len) {
 		req_refuse(r, e->err, "%s", e->text);
 		return;
 	}
-	b->old = q.found;
 	b->unasked = *e;
 	struct nfsio_call *c = req_call(r, NFSIO_LOOKUP, NULL);
 	c->fh = b->snapdir;

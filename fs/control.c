@@ -482,16 +482,11 @@ static void rediscovered(const struct ontap_discovery *d, const struct ontap_err
 		c->undiscovered = false;
 }
 
-/* The kernel may drop a name that it knew, and ask for it: what a predecessor bound
- * goes on while ONTAP does not answer. */
-static bool answer_bound(struct control *c, struct ctl_msg *m)
+/* The kernel may drop a name that it knew, and ask for it: one that a predecessor
+ * bound does not wait to the end, see snap_without_rest(). */
+static bool is_bound(struct control *c, const struct ctl_msg *m)
 {
-	if (m->op != CTL_SNAPSHOT_FIND || m->fresh ||
-	    !space_find_snapshot(&c->fs->spaces, &m->volume, m->name, &m->snap.uuid, &m->snap.create_time))
-		return false;
-	strcpy_bounded(m->snap.name, m->name, sizeof(m->snap.name));
-	m->found = true;
-	return true;
+	return m->op == CTL_SNAPSHOT_FIND && !m->fresh && space_find_named(&c->fs->spaces, &m->volume, m->name);
 }
 
 static int64_t inbox_wait(struct control *c, int64_t now)
@@ -510,7 +505,7 @@ static int64_t inbox_wait(struct control *c, int64_t now)
 			m->since_ns = now;
 		}
 		bool away = c->health.last_fail_ns || now - m->since_ns >= LIST_PATIENCE_NS;
-		if (m->deadline_ns <= now || (away && answer_bound(c, m))) {
+		if (m->deadline_ns <= now || (away && is_bound(c, m))) {
 			list_remove(l);
 			list_append(&late, l);
 		}
@@ -518,11 +513,8 @@ static int64_t inbox_wait(struct control *c, int64_t now)
 	pthread_mutex_unlock(&c->inbox_lock);
 	while ((l = list_pop(&late))) {
 		struct ctl_msg *m = list_entry(l, struct ctl_msg, link);
-		if (!m->found) {
-			m->error.err = -ETIMEDOUT;
-			snprintf(m->error.text, sizeof(m->error.text),
-				 "ONTAP has not answered since this daemon took over");
-		}
+		m->error.err = -ETIMEDOUT;
+		snprintf(m->error.text, sizeof(m->error.text), "ONTAP has not answered since this daemon took over");
 		ctl_answer(m);
 	}
 	return now + NS_PER_SEC;

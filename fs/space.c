@@ -172,20 +172,16 @@ void space_get_snapdir(struct spaces *sp, uint32_t idx, struct nfsio_fh *ret)
 	pthread_mutex_unlock(&sp->lock);
 }
 
-bool space_find_snapshot(struct spaces *sp, const struct uuid *volume, const char *name, struct uuid *ret,
-			 int64_t *btime)
+uint32_t space_find_named(struct spaces *sp, const struct uuid *volume, const char *name)
 {
-	bool found = false;
+	uint32_t found = 0;
 	pthread_mutex_lock(&sp->lock);
 	uint32_t used = atomic_load(sp->st->spaces_used);
 	for (uint32_t i = 1; i < used && !found; i++) {
 		const struct space *s = &sp->st->spaces[i];
-		found = atomic_load(&s->state) == SPACE_LIVE && space_is_snapshot(s) &&
-			uuid_eq(&s->volume, volume) && strcmp(s->name, name) == 0;
-		if (found) {
-			*ret = s->snapshot;
-			*btime = s->btime;
-		}
+		if (atomic_load(&s->state) == SPACE_LIVE && space_is_snapshot(s) && uuid_eq(&s->volume, volume) &&
+		    !s->no_access && strcmp(s->name, name) == 0)
+			found = i;
 	}
 	pthread_mutex_unlock(&sp->lock);
 	return found;

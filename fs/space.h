@@ -35,9 +35,8 @@ bool space_kill(struct spaces *sp, uint32_t idx);
 /* The handle of a live volume's .snapshot; len 0: not known. */
 void space_set_snapdir(struct spaces *sp, uint32_t idx, const struct nfsio_fh *fh);
 void space_get_snapdir(struct spaces *sp, uint32_t idx, struct nfsio_fh *ret);
-/* The snapshot of that volume that had that name when it was looked at last. */
-bool space_find_snapshot(struct spaces *sp, const struct uuid *volume, const char *name, struct uuid *ret,
-			 int64_t *btime);
+/* The living space of the snapshot that had that name when it was looked at last; 0 none. */
+uint32_t space_find_named(struct spaces *sp, const struct uuid *volume, const char *name);
 /* The volume that a clone is a clone of; zero: it is none, or not any more. */
 void space_get_clone_parent(struct spaces *sp, uint32_t idx, struct uuid *ret);
 void space_was_split(struct spaces *sp, uint32_t idx);
