@@ -29,6 +29,48 @@ static const char *status_field(const char *text, const char *name)
 	return p ? p + strlen(name) : NULL;
 }
 
+/* Threads that ask come back. A descriptor of /proc/TID/status stays that of
+ * its thread: once that ended a read fails, whoever has the number then. */
+#define STATUS_FDS 32u
+static _Thread_local struct {
+	pid_t tid; /* 0: none */
+	int fd;
+} status_fds[STATUS_FDS];
+
+static ssize_t read_status(pid_t tid, char *out, size_t len)
+{
+	uint32_t at = (uint32_t)tid % STATUS_FDS;
+	if (status_fds[at].tid == tid) {
+		ssize_t n = pread(status_fds[at].fd, out, len - 1, 0);
+		if (n > 0) {
+			out[n] = '\0';
+			return n;
+		}
+	}
+	if (status_fds[at].tid)
+		close(status_fds[at].fd);
+	status_fds[at].tid = 0;
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : pread(fd, out, len - 1, 0);
+	if (n <= 0)
+		return -1;
+	out[n] = '\0';
+	status_fds[at].tid = tid;
+	status_fds[at].fd = steal_fd(&fd);
+	return n;
+}
+
+void caller_thread_ends(void)
+{
+	for (uint32_t i = 0; i < STATUS_FDS; i++) {
+		if (status_fds[i].tid)
+			close(status_fds[i].fd);
+		status_fds[i].tid = 0;
+	}
+}
+
 void caller_read(struct caller *c, uint32_t uid, uint32_t gid, pid_t tid)
 {
 	c->uid = uid;
@@ -39,9 +81,8 @@ void caller_read(struct caller *c, uint32_t uid, uint32_t gid, pid_t tid)
 	c->ngroups = 0;
 	if (tid <= 0)
 		return;
-	char path[64], text[4096];
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	if (read_proc(path, text, sizeof(text)) < 0)
+	char text[4096];
+	if (read_status(tid, text, sizeof(text)) < 0)
 		return;
 	const char *p = status_field(text, "\nTgid:");
 	if (p)

@@ -25,6 +25,8 @@ struct caller {
 /* Reads /proc/TID/status. A vanished or invisible process has no groups and
  * tgid 0: it gets what uid and gid alone allow. */
 void caller_read(struct caller *c, uint32_t uid, uint32_t gid, pid_t tid);
+/* Closes what this thread keeps open to read faster the next time. */
+void caller_thread_ends(void);
 /* Adds start_time and pid_ns, which only control verbs and rule 6.2 need. */
 void caller_read_process(struct caller *c);
 /* The AUTH_SYS credential: gid, then want_gid if the caller has it, then the

@@ -46,6 +46,7 @@ struct fs_params {
 	int64_t attr_timeout_ns, snapshot_refresh_ns, catalog_refresh_ns;
 	int64_t control_timeout_ns, verb_wait_ns;
 	uint32_t read_ahead_kb, max_background;
+	int64_t spin_ns;                /* 0: never */
 	enum fs_snapdir snapdir;
 	const char *snapdir_name;       /* NULL: ".snapshots"; copied, as all strings here */
 	const char *const *include, *const *exclude; /* NULL-terminated glob lists, or NULL */

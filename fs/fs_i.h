@@ -16,6 +16,7 @@ struct worker {
 	struct ev *ev;
 	struct nfsio *nfs;
 	struct ev_source dev;      /* /dev/fuse */
+	uint32_t singles;          /* requests in a row that came alone */
 	bool dev_on;               /* registered: off while no slot is free */
 	struct state_slot *reading;
 	_Atomic uint64_t reading_interrupted; /* unique of a request that got a signal there */

@@ -33,6 +33,10 @@
 
 /* Requests taken from the device before completions get their turn. */
 #define READ_BATCH 32
+/* After so many that came alone the device is not read again at once; after so
+ * many more it is, to see whether that still holds. */
+#define SINGLES      8u
+#define SINGLES_LOOK 64u
 
 static _Thread_local struct worker *this_worker;
 
@@ -607,10 +611,16 @@ static void device_read(struct ev_source *src, uint32_t events)
 	(void)events;
 	struct worker *w = src->ctx;
 	for (int i = 0; i < READ_BATCH && w->dev_on; i++) {
+		/* Mostly they come one by one: then the next wait tells of another one,
+		 * and no read finds nothing. */
+		if (i == 1 && w->singles >= SINGLES && w->singles++ < SINGLES_LOOK)
+			return;
 		ssize_t n = read(src->fd, w->reading, SLOT_LARGE_BYTES);
 		if (n < 0) {
-			if (errno == EAGAIN)
+			if (errno == EAGAIN) {
+				w->singles = i != 1 ? 0 : MIN_OF(w->singles + 1, SINGLES);
 				return;
+			}
 			if (errno == EINTR || errno == ENOENT)
 				continue; /* ENOENT: the request was given up meanwhile */
 			if (errno != ENODEV)
@@ -803,6 +813,7 @@ static void *worker_main(void *arg)
 		replay_next(w);
 	device_resume(w);
 	int64_t drain_until = 0;
+	bool worked = false;
 	for (;;) {
 		int timeout_ms = -1;
 		if (atomic_load(&w->fs->ended) != FS_RUNNING) {
@@ -815,10 +826,16 @@ static void *worker_main(void *arg)
 				break;
 			timeout_ms = 20;
 		}
+		/* Nobody else needs the processor for us then, and the next step of the one
+		 * who waits comes soon. Not after a wake-up that was for nothing. */
+		if (w->fs->p.spin_ns && worked && at_work(w->fs) <= 1)
+			ev_spin(w->ev, w->fs->p.spin_ns);
 		int r = ev_run_once(w->ev, timeout_ms);
+		worked = r > 0;
 		if (r < 0)
 			log_errno(r, "a worker cannot wait for events");
 	}
+	caller_thread_ends();
 	return NULL;
 }
 

@@ -65,7 +65,7 @@ struct config {
 	int64_t soft_ns;          /* 0: hard; else total deadline of a call */
 	uint32_t workers;         /* 0: one per core, at most 8 */
 	uint32_t slots, write_slots, max_nodes;
-	uint32_t read_ahead_kb, max_background;
+	uint32_t read_ahead_kb, max_background, spin_us;
 	uint32_t lock;            /* enum config_lock */
 	uint64_t clone_min;       /* bytes */
 

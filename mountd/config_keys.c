@@ -132,6 +132,8 @@ const struct config_key config_keys[] = {
 	 "KiB that the kernel reads ahead"},
 	{"ontapfs.max_background", KEY_UINT, AT(max_background), "64", 1, 65535, NULL, true,
 	 "background requests that the kernel sends at once"},
+	{"ontapfs.spin_us", KEY_UINT, AT(spin_us), "0", 0, 1000, NULL, true,
+	 "microseconds that a worker polls before it sleeps, while at most one request is at work"},
 	{"ontapfs.log_level", KEY_WORD, AT(log_level), "info", ANY, level_words, true, "what is logged"},
 	{"ontapfs.lock", KEY_WORD, AT(lock), "local", ANY, lock_words, true,
 	 "flock and fcntl locks: between the processes of this host, or refused"},

@@ -13,6 +13,12 @@
 
 #define EV_BATCH 64
 
+/* Polling in vain costs as much as several that it won; where it mostly is in
+ * vain (the server is far, the processors are wanted by others) it pauses. */
+#define SPIN_TRUST 16
+#define SPIN_LOSS  4
+#define SPIN_PAUSE 256
+
 struct ev {
 	int epfd;
 	struct ev_source mail_src;
@@ -20,6 +26,8 @@ struct ev {
 	struct list timers;
 	struct epoll_event ready[EV_BATCH];
 	int nready, cursor; /* the batch being delivered */
+	int64_t spin_ns;
+	int spin_score; /* below 0: so many waits until it is tried again */
 };
 
 static void mail_run(struct ev_source *src, uint32_t events)
@@ -153,6 +161,31 @@ static int timers_run(struct ev *ev)
 	return n;
 }
 
+void ev_spin(struct ev *ev, int64_t ns)
+{
+	ev->spin_ns = ns;
+}
+
+static int wait_ready(struct ev *ev, int timeout_ms)
+{
+	int64_t spin_ns = ev->spin_ns;
+	ev->spin_ns = 0;
+	if (spin_ns && timeout_ms && (ev->spin_score >= 0 || ++ev->spin_score == 0)) {
+		int64_t until = clock_now_ns() + spin_ns;
+		do {
+			int n = epoll_wait(ev->epfd, ev->ready, EV_BATCH, 0);
+			if (n) {
+				ev->spin_score = MIN_OF(ev->spin_score + 1, SPIN_TRUST);
+				return n;
+			}
+		} while (clock_now_ns() < until);
+		ev->spin_score -= SPIN_LOSS;
+		if (ev->spin_score < 0)
+			ev->spin_score = -SPIN_PAUSE;
+	}
+	return epoll_wait(ev->epfd, ev->ready, EV_BATCH, timeout_ms);
+}
+
 int ev_run_once(struct ev *ev, int timeout_ms)
 {
 	if (!list_empty(&ev->timers)) {
@@ -161,7 +194,7 @@ int ev_run_once(struct ev *ev, int timeout_ms)
 		if (timeout_ms < 0 || ms < timeout_ms)
 			timeout_ms = (int)MIN_OF(ms, (int64_t)3600000);
 	}
-	int n = epoll_wait(ev->epfd, ev->ready, EV_BATCH, timeout_ms);
+	int n = wait_ready(ev, timeout_ms);
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	ev->nready = n;

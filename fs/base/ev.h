@@ -48,6 +48,10 @@ void ev_timer_disarm(struct ev_timer *t);
 /* From any thread: runs msg->fn(msg) on the loop's thread, in order of posting. */
 void ev_post(struct ev *ev, struct ev_msg *msg);
 
+/* Before the next wait the loop polls for up to ns, once: an event within that
+ * time costs no sleep and no wake-up. */
+void ev_spin(struct ev *ev, int64_t ns);
+
 /* Waits at most timeout_ms (-1: until something happens or a timer is due) and
  * runs what is ready. Returns the number of callbacks run, or -errno. */
 int ev_run_once(struct ev *ev, int timeout_ms);

@@ -312,6 +312,25 @@ static void timer_arms_itself(void **state)
 	ev_free(h.ev);
 }
 
+static void a_loop_that_polls_hears_and_ends(void **state)
+{
+	(void)state;
+	struct heard h = {.ev = ev_new()};
+	for (int i = 0; i < 20; i++) {
+		ev_spin(h.ev, NS_PER_MS / 10);
+		assert_int_equal(ev_run_once(h.ev, 1), 0); /* in vain, so later it pauses */
+	}
+	ev_timer_init(&h.t[0], on_timer, &h);
+	for (int i = 0; i < 300; i++) {
+		ev_timer_arm(h.ev, &h.t[0], 0);
+		ev_spin(h.ev, NS_PER_MS / 10);
+		while (ev_run_once(h.ev, -1) == 0)
+			;
+		h.log[0] = '\0';
+	}
+	ev_free(h.ev);
+}
+
 static void on_source(struct ev_source *src, uint32_t events)
 {
 	struct heard *h = src->ctx;
@@ -563,6 +582,7 @@ int main(void)
 		cmocka_unit_test(buf_prints), cmocka_unit_test(buf_is_handed_over), cmocka_unit_test(json_text),
 		cmocka_unit_test(uuids), cmocka_unit_test(lists), cmocka_unit_test(strings_are_cut),
 		cmocka_unit_test(timers_run_by_due_time), cmocka_unit_test(timer_arms_itself),
+		cmocka_unit_test(a_loop_that_polls_hears_and_ends),
 		cmocka_unit_test(sources), cmocka_unit_test(posts_from_threads), cmocka_unit_test(clock_floors),
 		cmocka_unit_test(clock_fake), cmocka_unit_test(log_lines), cmocka_unit_test(log_for_the_journal),
 		cmocka_unit_test(log_floods_are_cut),

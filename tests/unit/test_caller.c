@@ -198,6 +198,56 @@ static void vanished(void **state)
 	}
 }
 
+/* What is kept open to ask faster never answers for another thread, nor for before. */
+static void the_answer_is_of_now(void **state)
+{
+	(void)state;
+	int to[2], from[2];
+	struct caller c;
+	char b = 'x';
+	assert_int_equal(pipe(to) | pipe(from), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(to[1]);
+		for (gid_t g = 100; read(to[0], &b, 1) == 1; g++)
+			if (setgroups(1, &g) < 0 || write(from[1], &b, 1) != 1)
+				break;
+		_exit(0);
+	}
+	for (uint32_t g = 100; g < 110; g++) {
+		assert_int_equal(write(to[1], &b, 1), 1);
+		assert_int_equal(read(from[0], &b, 1), 1);
+		caller_read(&c, 1, 1, pid);
+		assert_int_equal(c.tgid, pid);
+		assert_int_equal(c.ngroups, 1);
+		assert_int_equal(c.groups[0], g);
+		/* Others come between: more than are kept. */
+		for (int i = 0; i < 40 && g == 105; i++) {
+			pid_t other = fork();
+			if (other == 0)
+				for (;;)
+					pause();
+			caller_read(&c, 1, 1, other);
+			assert_int_equal(c.tgid, other);
+			end(other);
+			caller_read(&c, 1, 1, other);
+			assert_int_equal(c.tgid, 0);
+		}
+	}
+	end(pid);
+	caller_read(&c, 1, 1, pid);
+	assert_int_equal(c.tgid, 0);
+	assert_int_equal(c.ngroups, 0);
+	caller_thread_ends();
+	caller_read(&c, 1, 1, getpid());
+	assert_int_equal(c.tgid, getpid());
+	caller_thread_ends();
+	for (int i = 0; i < 2; i++) {
+		close(to[i]);
+		close(from[i]);
+	}
+}
+
 static bool own_mount_ns(void)
 {
 	return unshare(CLONE_NEWNS) == 0;
@@ -339,7 +389,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_itself), cmocka_unit_test(thread_belongs_to_its_process),
 		cmocka_unit_test(groups_of_others), cmocka_unit_test(names_cannot_lie),
-		cmocka_unit_test(vanished), cmocka_unit_test(local_root), cmocka_unit_test(wants_out),
+		cmocka_unit_test(vanished), cmocka_unit_test(the_answer_is_of_now),
+		cmocka_unit_test(local_root), cmocka_unit_test(wants_out),
 		cmocka_unit_test(credential),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
