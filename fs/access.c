@@ -24,8 +24,10 @@ void req_access(struct req *r, struct node *n, uint32_t want, bool fresh, access
 	struct nfsio_call *c = req_call(r, NFSIO_ACCESS, n);
 	uint32_t granted;
 	r->node = n;
+	/* A live refusal is not kept: somebody may just have given the right. */
 	if (!fresh && access_cache_get(r->fs->access, atomic_load(&n->nodeid), &c->cred, want,
-				       snapshot ? -1 : r->fs->p.attr_timeout_ns, &granted)) {
+				       snapshot ? -1 : r->fs->p.attr_timeout_ns, &granted) &&
+	    (snapshot || (granted & want) == want)) {
 		stats_add(&r->fs->stats.access_hits, 1);
 		then(r, granted);
 		return;

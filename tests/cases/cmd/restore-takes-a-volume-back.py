@@ -70,6 +70,13 @@ with t.own_mount("audit_log=" + audit, "verb_wait=1") as (sim, gw):
     p = restore("--lose=0", v, "base")
     t.eq((p.returncode, t.read(v + "/f")), (0, b"then"), "a slow one: " + p.stderr)
     t.run(t.ONTAPSIM, "ctl", sim.dir, "job", "delay", "0")
+    # What is cached goes with it, before anybody looks the volume up again.
+    root = os.open(v, os.O_RDONLY | os.O_DIRECTORY)
+    with open(v + "/f", "rb") as old:
+        t.eq(os.pread(old.fileno(), 4, 0), b"then", "its first page")
+        os.setxattr(root, "ontap.restore", ("lose=0 " + u).encode())
+        t.wait_for(lambda: t.errno_of(os.pread, old.fileno(), 4, 0) == errno.ESTALE, "the page to go", 30)
+    os.close(root)
     # A clone as well; refused while what would be deleted has one.
     os.mkdir(v + "/.snapshots/busy")
     os.symlink("../.snapshots/busy", v + "/.clones/exp")
