@@ -556,10 +556,7 @@ class Matrix:
         os.mkdir(gw.mnt + "/project1/k")
 
     def daemon(self):
-        """Its pid, None while there is none: the holder has no other child that lives."""
-        with open("/proc/%d/task/%d/children" % (self.holder, self.holder), encoding="ascii") as f:
-            alive = [int(p) for p in f.read().split() if not _dead(int(p))]
-        return alive[0] if alive else None
+        return daemon_of(self.holder)
 
     def kill(self, make, point, what):
         """One operation, one kill. Counts what is wrong."""
@@ -728,6 +725,13 @@ class Caller:
         self.pid = 0
 
 
+def daemon_of(holder):
+    """A daemon's pid, None while there is none: the holder has no other child that lives."""
+    with open("/proc/%d/task/%d/children" % (holder, holder), encoding="ascii") as f:
+        alive = [int(p) for p in f.read().split() if not _dead(int(p))]
+    return alive[0] if alive else None
+
+
 def _dead(pid):
     try:
         with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as f:
@@ -750,4 +754,3 @@ def matrix(*opts):
         t.ONTAPFS = whole
 
 
-__all__ = ["FILES", "VERBS", "matrix", "Matrix", "errno"]
