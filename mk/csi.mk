@@ -9,6 +9,8 @@ $(B)/gen/csi/%.pb-c.h $(B)/gen/csi/%.pb-c.c: mountd/csi/%.proto | $(B)/deps.ok
 	@mkdir -p $(@D)
 	$(call say,PROTOC,$@)
 	$(Q)protoc-c --proto_path=$(<D) --c_out=$(@D) $<
+# Kept, though nothing but a rule names them.
+.SECONDARY: $(CSI_GEN:.h=.c)
 # Generated code: no warnings of ours apply to it, nor to what its headers hold.
 $(CSI_PB): $(B)/gen/csi/%.o: $(B)/gen/csi/%.c $(B)/gen/csi/%.h
 	$(call say,CC,$<)
