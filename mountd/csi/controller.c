@@ -296,7 +296,8 @@ static enum grpc_status make_empty(struct grpc_call *c, struct filer *f, struct 
 		.unix_permissions = w->unix_permissions ? w->unix_permissions
 				    : cfg->unix_permissions ? cfg->unix_permissions : "0777",
 		.space_reserve = w->space_reserve ? w->space_reserve : cfg->space_reserve,
-		.snapshot_dir = w->snapshot_dir ? strcmp(w->snapshot_dir, "true") == 0 : cfg->snapshot_dir};
+		/* On, whatever a backend file of Trident says: without it no pod sees a snapshot. */
+		.snapshot_dir = !w->snapshot_dir || strcmp(w->snapshot_dir, "true") == 0};
 	return filer_volume_create(f, &cr, v) == 0 ? GRPC_OK : refuse_size(f, c);
 }
 
@@ -344,6 +345,7 @@ static enum grpc_status make_shared(struct grpc_call *c, struct filer *f, struct
 		return filer_refuse(f, c);
 	csi_hash_text(w->q->name, hash);
 	csi_record_parse(snap.comment, &rec);
+	uuid_format(&v.uuid, rec.object);
 	if (csi_users_add(&rec, hash) < 0 || csi_record_format(&rec, comment, sizeof(comment)) < 0)
 		return grpc_refuse(c, GRPC_RESOURCE_EXHAUSTED,
 				   "snapshot %s has as many read-only volumes as its comment can hold: make a "
@@ -406,7 +408,7 @@ static void note_snapshot(const struct uuid *volume, const struct ontap_snapshot
 	struct csi_record rec;
 	char text[UUID_TEXT_LEN + 1];
 	csi_record_parse(snap->comment, &rec);
-	if (rec.found && (*rec.users || strcmp(rec.object, uuid_format(volume, text)) == 0))
+	if (rec.found && strcmp(rec.object, uuid_format(volume, text)) == 0)
 		snprintf(priv, ONTAP_NAME_MAX + 1, "%s", snap->name);
 }
 
@@ -489,7 +491,10 @@ static enum grpc_status delete_shared(struct grpc_call *c, struct filer *f, cons
 	if (r < 0)
 		return filer_refuse(f, c);
 	csi_record_parse(snap.comment, &rec);
-	if (!csi_users_remove(&rec, id->hash) || csi_record_format(&rec, comment, sizeof(comment)) < 0)
+	bool was = csi_users_remove(&rec, id->hash);
+	if (!*rec.name && !*rec.users)
+		*rec.object = '\0'; /* somebody else's snapshot gets its comment back */
+	if (!was || csi_record_format(&rec, comment, sizeof(comment)) < 0)
 		return GRPC_OK;
 	return filer_snapshot_comment(f, &id->volume, &id->snapshot, comment) < 0 ? filer_refuse(f, c) : GRPC_OK;
 }

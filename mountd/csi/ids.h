@@ -40,7 +40,7 @@ void csi_snapshot_name(const char *name, char *out, size_t len);
 
 struct csi_record {
 	bool found;
-	char name[CSI_ID_MAX + 1];           /* as CSI calls it */
+	char name[CSI_ID_MAX + 1];           /* as CSI calls it; "" of a snapshot that others made */
 	char object[UUID_TEXT_LEN + 256];    /* the volume's name, or the uuid of a snapshot's volume:
 	                                        clones inherit comments */
 	char source[CSI_ID_BUF];             /* id of what a volume was made of, "" nothing */

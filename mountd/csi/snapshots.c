@@ -115,13 +115,14 @@ static enum grpc_status delete(struct grpc_call *c, struct filer *f, const struc
 {
 	struct ontap_snapshot snap;
 	struct csi_record rec;
+	char text[UUID_TEXT_LEN + 1];
 	int r = filer_snapshot_get(f, &id->volume, &id->snapshot, &snap);
 	if (r == -ENOENT)
 		return GRPC_OK;
 	if (r < 0)
 		return filer_refuse(f, c);
 	csi_record_parse(snap.comment, &rec);
-	if (*rec.users)
+	if (*rec.users && strcmp(rec.object, uuid_format(&id->volume, text)) == 0)
 		return grpc_refuse(c, GRPC_FAILED_PRECONDITION,
 				   "snapshot %s is shown by read-only PersistentVolumes: delete those first",
 						snap.name);
@@ -200,7 +201,7 @@ static void add_ours(const struct uuid *volume, const struct ontap_snapshot *s, 
 	struct csi_record rec;
 	char text[UUID_TEXT_LEN + 1];
 	csi_record_parse(s->comment, &rec);
-	if (rec.found && strcmp(rec.object, uuid_format(volume, text)) == 0)
+	if (rec.found && *rec.name && strcmp(rec.object, uuid_format(volume, text)) == 0)
 		add(volume, s, priv);
 }
 

@@ -86,7 +86,7 @@ class Driver:
             except GRPC.RpcError as e:
                 raise Refused(e.code().name, e.details()) from None
 
-    def csi(self, service, name, **fields):
+    def csi(self, service, name, /, **fields):
         """A call of service Identity, Controller or Node; fields as in its request."""
         request = getattr(PB, name + "Request")()
         from google.protobuf import json_format
