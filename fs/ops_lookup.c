@@ -245,7 +245,8 @@ static bool lookup_listed(struct req *r)
 	struct nfsio_fh fh;
 	struct nfsio_attr a;
 	int64_t stamp;
-	if (!access_cache_get(fs->access, atomic_load(&r->node->nodeid), &r->call.cred, NFSIO_ACCESS_LOOKUP, -1, &granted) ||
+	if (!access_cache_get(fs->access, atomic_load(&r->node->nodeid), &r->call.cred, NFSIO_ACCESS_LOOKUP, -1,
+			      &granted) ||
 	    !(granted & NFSIO_ACCESS_LOOKUP) || !listing_get(fs->listing, &dir, r->name, &fh, &a, &stamp))
 		return false;
 	stats_add(&fs->stats.lookup_kept, 1);

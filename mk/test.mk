@@ -90,7 +90,7 @@ RUN        = tests/run --build $(B) $(if $(SAN),--san $(SAN)) $(RUN_ARGS)
 check: all $(UNIT_BIN) $(KILL_BIN) fuzz-bin $(SAN_PROBE)
 	@$(RUN)
 
-check-ganesha: all
+check-ganesha: all $(KILL_BIN)
 	@$(RUN) --cases --nfs=ganesha
 
 # ALL_ARGS go to tests/all/run:  make check-all ALL_ARGS='-k fio'

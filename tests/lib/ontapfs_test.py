@@ -351,6 +351,11 @@ def rest_transfer(mirror, sim=None):
     eq(wait_for(done, "the transfer", 30), "success", "the transfer")
 
 
+def behind(path):
+    """Names in a directory behind the server, sorted; a store of Ganesha's has a real .snapshot."""
+    return sorted(n for n in os.listdir(path) if n != ".snapshot")
+
+
 def rest_export_rules(change, sim=None):
     """Changes every rule of every export policy, say {"superuser": ["none"]}. The NFS server
     learns of it in a moment, not at once."""

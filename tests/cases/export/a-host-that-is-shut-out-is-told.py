@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """An export rule shuts this host out in use: EACCES at once for everything, a line in the log; what was open goes on when it ends. A mount then is refused in words."""
 # needs: own-mount
+# not-on: ganesha (it says something else to one who is shut out)
 import os
 import export
 import ontapfs_test as t

@@ -39,7 +39,7 @@ with t.own_sim() as sim:
 
         t.eq(interrupted("REMOVE", False, nothing, "rm", "ours"), (0, ""), "removed after the kill")
         t.eq(interrupted("REMOVE", True, nothing, "rm", "late"), (0, ""), "removed before it")
-        t.eq(os.listdir(behind), ["theirs"], "names")
+        t.eq(t.behind(behind), ["theirs"], "names")
         t.eq(interrupted("REMOVE", True, lambda: t.write(behind + "theirs", "new"), "rm", "theirs"), (0, ""),
              "removed, and made again by another client")
         t.eq(t.read(behind + "theirs"), b"new", "the other client's file")

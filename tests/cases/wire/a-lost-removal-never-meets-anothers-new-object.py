@@ -40,7 +40,7 @@ with t.proxied_mount("attr_timeout=0") as (sim, gw, proxy):
         make()
         meanwhile(proc, fn, new)
         if name == "rmdir":
-            t.eq(os.listdir(store), ["f"], name)
+            t.eq(t.behind(store), ["f"], name)
             os.rmdir(store + "/f")
             continue
         t.eq(t.read(store + "/f"), b"theirs", name + ": what the other host made")
@@ -56,7 +56,7 @@ with t.proxied_mount("attr_timeout=0") as (sim, gw, proxy):
     t.eq(t.read(store + "/f"), b"theirs", "unlink of an open file: what the other host made")
     t.eq(os.pread(fd, 9, 0), b"ours", "the open file")
     os.close(fd)
-    t.wait_for(lambda: os.listdir(store) == ["f"], "the private name to go")
+    t.wait_for(lambda: t.behind(store) == ["f"], "the private name to go")
 
     # Not done yet, since the call itself was lost: it is sent again.
     for proc, fn in (("RENAME", lambda: os.rename("f", "g")), ("REMOVE", lambda: os.unlink("g"))):
@@ -64,5 +64,5 @@ with t.proxied_mount("attr_timeout=0") as (sim, gw, proxy):
         proxy.tell("on %s call lose" % proc)
         fn()
         t.eq(proxy.seen("hits"), hits + 1, proc + ": the call was lost")
-    t.eq(os.listdir(store), [], "all is done")
+    t.eq(t.behind(store), [], "all is done")
     os.chdir("/")
