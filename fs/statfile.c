@@ -244,9 +244,9 @@ static void put_nfs_stats(struct fs *fs, struct buf *b)
 	for (int i = 0; i < NFSIO_NPROCS; i++)
 		buf_printf(b, "ontapfs_nfs_errors_total{proc=\"%s\"} %llu\n", nfsio_proc_name(i),
 			   (unsigned long long)stats_get(&n->errors[i]));
-	head(b, "nfs_latency_seconds_sum", "counter", "Time of all calls together.");
+	head(b, "nfs_latency_seconds_total", "counter", "Time of all calls together.");
 	for (int i = 0; i < NFSIO_NPROCS; i++)
-		buf_printf(b, "ontapfs_nfs_latency_seconds_sum{proc=\"%s\"} %.9f\n", nfsio_proc_name(i),
+		buf_printf(b, "ontapfs_nfs_latency_seconds_total{proc=\"%s\"} %.9f\n", nfsio_proc_name(i),
 			   (double)stats_get(&n->latency_ns[i]) / 1e9);
 	one(b, "nfs_read_bytes_total", "counter", "Bytes that READ brought.", stats_get(&n->bytes_read));
 	one(b, "nfs_written_bytes_total", "counter", "Bytes that WRITE took.", stats_get(&n->bytes_written));
@@ -270,8 +270,8 @@ static void put_stats(struct fs *fs, const struct caller *who, struct buf *b)
 	one(b, "rest_jobs_polled_total", "counter", "Questions about jobs.", stats_get(&o->jobs_polled));
 	one(b, "rest_received_bytes_total", "counter", "Bytes received from ONTAP.",
 	    stats_get(&o->bytes_received));
-	head(b, "rest_latency_seconds_sum", "counter", "Time of all HTTP requests together.");
-	buf_printf(b, "ontapfs_rest_latency_seconds_sum %.9f\n", (double)stats_get(&o->latency_ns_sum) / 1e9);
+	head(b, "rest_latency_seconds_total", "counter", "Time of all HTTP requests together.");
+	buf_printf(b, "ontapfs_rest_latency_seconds_total %.9f\n", (double)stats_get(&o->latency_ns_sum) / 1e9);
 	head(b, "verbs_total", "counter", "Control verbs that ended.");
 	for (int i = CTL_SNAPSHOT_CREATE; i < CTL_NOPS; i++)
 		buf_printf(b, "ontapfs_verbs_total{verb=\"%s\"} %llu\n", ctl_op_name((enum ctl_op)i),

@@ -12,7 +12,7 @@
 # RUN_ARGS go to tests/run:  make check RUN_ARGS='-k snapshot/ -j 1'
 
 # What the cases need beside the build; they skip, with the reason, without it.
-DEBIAN_TEST += protobuf-compiler python3-grpcio python3-protobuf
+DEBIAN_TEST += protobuf-compiler python3-grpcio python3-protobuf prometheus
 DEBIAN_TEST += git rsync tar diffutils sqlite3 python3-jsonschema python3-hypothesis
 # Clients from package registries.
 DEBIAN_TEST += python3-venv
