@@ -8,6 +8,7 @@ MOUNT_HELPER_DIR ?= /sbin
 # One word per installed file: mode:source:target
 INSTALL_FILES  = 755:$(B)/ontapfs:$(BINDIR)/ontapfs \
                  755:$(B)/ontapfs-hold:$(LIBEXECDIR)/ontapfs-hold \
+                 755:$(B)/ontapfs-csi:$(BINDIR)/ontapfs-csi \
                  $(if $(SRC_SIM),755:$(B)/ontapsim:$(BINDIR)/ontapsim)
 INSTALL_FILES += $(foreach s,$(sort $(wildcard packaging/man/*.[1-8])),644:$(s):$(MANDIR)/man$(subst .,,$(suffix $(s)))/$(notdir $(s)))
 INSTALL_FILES += $(foreach s,$(sort $(wildcard LICENSE README.md NEWS.md)),644:$(s):$(DOCDIR)/$(s))
