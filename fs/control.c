@@ -495,6 +495,7 @@ static int64_t inbox_wait(struct control *c, int64_t now)
 		c->discovering = true;
 		ontap_discover(c->o, rediscovered, c);
 	}
+	int64_t next = now + NS_PER_SEC;
 	struct list late, *l, *tmp;
 	list_init(&late);
 	pthread_mutex_lock(&c->inbox_lock);
@@ -508,6 +509,8 @@ static int64_t inbox_wait(struct control *c, int64_t now)
 		if (m->deadline_ns <= now || (away && is_bound(c, m))) {
 			list_remove(l);
 			list_append(&late, l);
+		} else {
+			next = MIN_OF(next, m->deadline_ns);
 		}
 	}
 	pthread_mutex_unlock(&c->inbox_lock);
@@ -517,7 +520,7 @@ static int64_t inbox_wait(struct control *c, int64_t now)
 		snprintf(m->error.text, sizeof(m->error.text), "ONTAP has not answered since this daemon took over");
 		ctl_answer(m);
 	}
-	return now + NS_PER_SEC;
+	return next;
 }
 
 /* The table of inodes is full and somebody waits: entries of volumes and
