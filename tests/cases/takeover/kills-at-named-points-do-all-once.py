@@ -3,6 +3,7 @@
 # needs: own-mount
 # time-limit: 180
 # log-ok: killed by signal 9|died of signal 9
+# not-on: ganesha (the other host acts behind its caches)
 # tests/kills does all points of all operations and verbs, ten times each.
 import killpoints as k
 import ontapfs_test as t
