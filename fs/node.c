@@ -277,11 +277,15 @@ static void attr_store(struct node *n, const struct nfsio_attr *a, int64_t stamp
 	};
 }
 
-static void pages_store(struct node *n, const struct nfsio_attr *a)
+static uint64_t version(uint64_t size, int64_t mtime_ns, int64_t ctime_ns)
 {
-	n->page_size = a->size;
-	n->page_mtime_ns = a->mtime_ns;
-	n->page_ctime_ns = a->ctime_ns;
+	const uint64_t v[3] = {size, (uint64_t)mtime_ns, (uint64_t)ctime_ns};
+	return XXH3_64bits(v, sizeof(v));
+}
+
+static uint64_t version_of(const struct nfsio_attr *a)
+{
+	return version(a->size, a->mtime_ns, a->ctime_ns);
 }
 
 bool node_attr_put(struct nodes *nt, struct node *n, const struct nfsio_attr *a, int64_t stamp_ns)
@@ -304,15 +308,11 @@ void node_attr_own_change(struct nodes *nt, struct node *n, const struct nfsio_w
 	 * not by when we sent them. */
 	if (after->ctime_ns >= n->attr.ctime_ns || stamp_ns >= n->attr.stamp_ns)
 		attr_store(n, after, MAX_OF(stamp_ns, n->attr.stamp_ns));
-	if (before->valid && before->size == n->told_size &&
-	    before->mtime_ns == n->told_mtime_ns && before->ctime_ns == n->told_ctime_ns) {
-		n->told_size = after->size;
-		n->told_mtime_ns = after->mtime_ns;
-		n->told_ctime_ns = after->ctime_ns;
-	}
-	if (before->valid && before->size == n->page_size &&
-	    before->mtime_ns == n->page_mtime_ns && before->ctime_ns == n->page_ctime_ns)
-		pages_store(n, after);
+	uint64_t was = before->valid ? version(before->size, before->mtime_ns, before->ctime_ns) : 0;
+	if (before->valid && n->told == was)
+		n->told = version_of(after);
+	if (before->valid && n->pages == was)
+		n->pages = version_of(after);
 	pthread_mutex_unlock(lock);
 }
 
@@ -320,8 +320,7 @@ bool node_pages_are(struct nodes *nt, struct node *n, const struct nfsio_attr *a
 {
 	pthread_mutex_t *lock = attr_lock(nt, n);
 	pthread_mutex_lock(lock);
-	bool same_version = n->page_size == a->size && n->page_mtime_ns == a->mtime_ns &&
-			    n->page_ctime_ns == a->ctime_ns;
+	bool same_version = n->pages == version_of(a);
 	pthread_mutex_unlock(lock);
 	return same_version;
 }
@@ -330,7 +329,7 @@ void node_pages_set(struct nodes *nt, struct node *n, const struct nfsio_attr *a
 {
 	pthread_mutex_t *lock = attr_lock(nt, n);
 	pthread_mutex_lock(lock);
-	pages_store(n, a);
+	n->pages = version_of(a);
 	pthread_mutex_unlock(lock);
 }
 
@@ -350,11 +349,8 @@ void node_attr_get(struct nodes *nt, struct node *n, struct node_attr *out, bool
 	*out = n->attr;
 	if (atomic_load(&n->silly) && out->nlink)
 		out->nlink--;
-	if (tell) {
-		n->told_size = n->attr.size;
-		n->told_mtime_ns = n->attr.mtime_ns;
-		n->told_ctime_ns = n->attr.ctime_ns;
-	}
+	if (tell)
+		n->told = version(n->attr.size, n->attr.mtime_ns, n->attr.ctime_ns);
 	pthread_mutex_unlock(lock);
 }
 
@@ -362,8 +358,7 @@ bool node_attr_is_told(struct nodes *nt, struct node *n, const struct nfsio_attr
 {
 	pthread_mutex_t *lock = attr_lock(nt, n);
 	pthread_mutex_lock(lock);
-	bool told = n->told_size == a->size && n->told_mtime_ns == a->mtime_ns &&
-		    n->told_ctime_ns == a->ctime_ns;
+	bool told = n->told == version_of(a);
 	pthread_mutex_unlock(lock);
 	return told;
 }

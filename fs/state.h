@@ -20,7 +20,7 @@
 #include "fs/base/uuid.h"
 #include "fs/nfs/nfsio.h"
 
-#define STATE_VERSION 5
+#define STATE_VERSION 6
 #define ONTAP_SPACE_NAME 256
 
 #define SLOT_SMALL_BYTES 8192u
@@ -124,11 +124,11 @@ struct node {
 	_Atomic uint64_t parent; /* nodeid of the directory it was last seen in; for paths only */
 	uint64_t ino;
 	struct node_attr attr;   /* newest known; under the node's shard lock */
-	uint64_t told_size;      /* what the kernel was last told; shard lock */
-	int64_t told_mtime_ns, told_ctime_ns;
-	uint64_t page_size;      /* of which version the kernel's pages are; shard lock */
-	int64_t page_mtime_ns, page_ctime_ns;
+	/* Versions, as hashes of size, mtime and ctime; 0 none; shard lock */
+	uint64_t told;           /* what the kernel was last told */
+	uint64_t pages;          /* of which the kernel's pages are */
 };
+_Static_assert(sizeof(struct node) + 2 * sizeof(uint32_t) <= 256, "with its share of the index");
 
 /* ---- open records ------------------------------------------------------- */
 

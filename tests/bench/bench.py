@@ -16,7 +16,14 @@ same mount. Medians of the rounds count. The limit of a workload is the lower
 of null and raw (of null alone for a second pass in a snapshot): no gateway can
 pass either. CPU seconds are those of the daemon and of the server, apart.
 
-The result is written to docs/benchmarks/DATE-COMMIT.json and .md.
+The ceiling is what the processors of this machine give if nothing waits: cores
+divided by the CPU seconds that one unit costs the server and raw libnfs (not
+in a second pass), and the null file system with its readers, in the same run.
+
+The faces (--faces) are servers and transfer sizes: the built-in one and Ganesha
+at 1 MiB, and the built-in one at 64 KiB, ONTAP's default, without goals.
+
+The result is written to docs/benchmarks/DATE-COMMIT.json, .md and .svg.
 """
 import argparse
 import contextlib
@@ -25,6 +32,7 @@ import json
 import os
 import platform
 import re
+import resource
 import shutil
 import signal
 import statistics
@@ -47,6 +55,7 @@ def parse():
     p.add_argument("--rounds", type=int, help="at least 3")
     p.add_argument("-k", metavar="REGEX", help="only workloads whose name matches")
     p.add_argument("--mount-options", default="", help="more options of our mount")
+    p.add_argument("--faces", help="of builtin, ganesha, builtin-64k; all of them, with --quick the first")
     p.add_argument("--dir", help="where the simulator lives (default: memory, when it is large enough)")
     p.add_argument("--no-save", action="store_true", help="print only")
     return p.parse_args()
@@ -63,6 +72,7 @@ os.environ.update([TAG.split("=")])
 DIRS, PER_DIR, BIGS, BIG = (20, 200, 1, 512 * MIB) if ARGS.quick else (100, 200, 4, 1024 * MIB)
 ROUNDS = max(3, ARGS.rounds or (3 if ARGS.quick else 5))
 TICK = os.sysconf("SC_CLK_TCK")
+FACES = (ARGS.faces or ("builtin" if ARGS.quick else "builtin,ganesha,builtin-64k")).split(",")
 SET = "bench"  # the data set's directory in project1
 
 
@@ -97,7 +107,7 @@ def workloads(list_file):
         out.append(Workload("110 KiB files, %d process%s" % (p, "es" if p > 1 else ""), "files/s",
                             ["small", "-p", str(p), "-l", list_file, "{}"], ["small", list_file], small * SMALL,
                             rate=files_rate))
-    for p in (1, 4):
+    for p in (1, 4, 16):
         out.append(Workload("110 KiB files, %d process%s, again" % (p, "es" if p > 1 else ""), "files/s",
                             ["small", "-p", str(p), "-l", list_file, "{}"], None, small * SMALL, again=True,
                             rate=files_rate))
@@ -114,6 +124,11 @@ def cpu_of(pids):
                 fields = f.read().rsplit(")", 1)[1].split()
             total += int(fields[11]) + int(fields[12])
     return total / TICK
+
+
+def children_cpu():
+    u = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return u.ru_utime + u.ru_stime
 
 
 def pids(pattern):
@@ -149,8 +164,10 @@ def run_json(cmd):
 
 
 class Bench:
-    def __init__(self, top):
+    def __init__(self, top, face):
         self.top = top
+        self.server, _, size = face.partition("-")
+        self.xfer = 64 * 1024 if size == "64k" else MIB
         self.list = os.path.join(top, "names")
         self.sim = self.gw = self.null = None
         self.null_mnt = os.path.join(top, "null")
@@ -159,7 +176,7 @@ class Bench:
     # ---- the data set ----
 
     def prepare(self):
-        self.sim = t.Sim(os.path.join(self.top, "sim"), "--max-xfer", MIB).up()
+        self.sim = t.Sim(os.path.join(self.top, "sim"), "--nfs=" + self.server, "--max-xfer", self.xfer).up()
         base = os.path.join(self.sim.path("project1"), SET)
         os.mkdir(base)
         noise = os.urandom(4 * MIB)
@@ -235,12 +252,14 @@ class Bench:
 
     def measure(self, w, target):
         if target == "raw":
-            if not w.raw:
+            # One READ a file is what it measures there.
+            if not w.raw or (w.raw[0] == "small" and self.xfer < SMALL):
                 return None
             b = t.backend(self.sim.dir)
             lif = t.rest("GET", "/network/ip/interfaces?services=data_nfs&fields=ip.address",
                          sim=self.sim.dir)[1]["records"][0]["ip"]["address"]
             extra = ["-d", "8"] if w.raw[0] != "small" else ["-d", "8", "-c", "2"]
+            extra += ["-b", str(self.xfer), "-m", str(b["ontapfs"]["mountPort"])]
             cmd = [tool("rawnfs"), *extra, lif, str(b["ontapfs"]["nfsPort"]), "/project1/" + SET, *w.raw]
             return self.timed(w, cmd, None)
         if target in ("live", "snap"):
@@ -256,10 +275,11 @@ class Bench:
         ours = target in ("live", "snap")
         # Process numbers first: looking for them costs more than reading their times.
         daemon = pids(r"/ontapfs(-hold)? ") if ours else pids(r"/nullfs ") if target == "null" else []
-        server = pids(r"\bontapsim serve-")
+        server = pids(r"\bontapsim serve-|ganesha")
         rpc = t.stats(self.gw.mnt) if ours else {}
-        d0, s0 = cpu_of(daemon), cpu_of(server)
+        d0, s0, c0 = cpu_of(daemon), cpu_of(server), children_cpu()
         r = run_json(cmd)
+        r["client_cpu"] = children_cpu() - c0
         r["daemon_cpu"], r["server_cpu"] = cpu_of(daemon) - d0, cpu_of(server) - s0
         if ours:
             after = t.stats(self.gw.mnt)
@@ -297,7 +317,54 @@ def number(v, digits=0):
     return "-" if v is None else "{:,.{}f}".format(v, digits)
 
 
-def rows(results):
+def ceiling(w, by):
+    """Units a second if all cores did nothing but what each unit costs at least."""
+    cost = 0
+    for target, parts in (("null", ("daemon_cpu", "client_cpu")), ("raw", ("server_cpu", "client_cpu"))):
+        rs = [r for r in by.get(target, []) if r]
+        if target == "raw" and w.again:
+            continue
+        if not rs:
+            return None
+        cost += statistics.median(sum(r[p] for p in parts) / (r["rate"] * r["seconds"]) for r in rs)
+    return os.cpu_count() / cost if cost else None
+
+
+# (workload, target, what, of what, at least or at most): what a row is held to.
+GOALS = [
+    (r"^sequential, one reader", "live|snap", "rate", "ceiling", ">=", 0.85),
+    (r"^sequential, one reader", "live|snap", "rate", "null", ">=", 0.7),
+    (r"^sequential, \d readers", "live|snap", "rate", "ceiling", ">=", 0.9),
+    (r"^sequential, (one|\d)", "live|snap", "daemon_cpu", "gib", "<=", 0.35),
+    (r"^sequential, again", "snap", "rate", "null", ">=", 0.95),
+    (r"^(sequential|110 KiB.*|find -ls), again", "snap", "rpcs", None, "<=", 1),
+    (r"^110 KiB files, 1 process$", "snap", "rate", None, ">=", 2500),
+    (r"^110 KiB files, 16 processes$", "snap", "rate", None, ">=", 6500),
+    (r"^110 KiB files, (1 process|16 processes)$", "snap", "rate", "ceiling", ">=", 0.85),
+    (r"^110 KiB files, \d+ process(es)?$", "snap", "rpcs", "files", "<=", 1.1),
+    (r"^110 KiB files, \d+ process(es)?$", "snap", "daemon_cpu", "thousands", "<=", 0.08),
+    (r"^110 KiB files, (4|16) processes, again", "snap", "rate", None, ">=", 36000),
+    (r"^find -ls, again", "snap", "rate", "store", ">=", 1 / 1.2),
+]
+
+
+def goals(row, amount):
+    """"met", "missed: ..." or "" where nothing is asked."""
+    files = DIRS * PER_DIR
+    of = {None: 1, "gib": amount / 2**30 if amount else None, "files": files, "thousands": files / 1000}
+    said, asked = [], 0
+    for pattern, targets, what, unit, how, value in GOALS:
+        got, base = row[what], of.get(unit, row.get(unit))
+        if not re.search(pattern, row["workload"]) or row["target"] not in targets.split("|") or not base or got is None:
+            continue
+        asked += 1
+        if (got / base < value) if how == ">=" else (got / base > value):
+            said.append("%s%s %s, not %s %s" % (what, " of " + unit if unit else "", number(got / base, 2), how,
+                                               number(value, 2)))
+    return ("missed: " + "; ".join(said)) if said else "met" if asked else ""
+
+
+def rows(results, with_goals):
     out = []
     for w, by in results:
         limits = {k: median(by.get(k, []), "rate") for k in ("null", "raw")}
@@ -308,26 +375,49 @@ def rows(results):
             if not rs:
                 continue
             rate = median(rs, "rate")
-            out.append({"workload": w.name, "unit": w.unit, "target": target, "rate": rate, "limit": limits.get(which),
-                        "limited_by": which, "ratio": rate / limits[which] if which else None, "spread": spread(rs),
-                        "store": median(by.get("store", []), "rate"), "null": limits.get("null"), "raw": limits.get("raw"),
-                        "daemon_cpu": median(rs, "daemon_cpu"), "server_cpu": median(rs, "server_cpu"),
-                        "rpcs": median(rs, "rpcs"), "fuse": median(rs, "fuse")})
+            row = {"workload": w.name, "unit": w.unit, "target": target, "rate": rate, "limit": limits.get(which),
+                   "limited_by": which, "ratio": rate / limits[which] if which else None, "spread": spread(rs),
+                   "ceiling": ceiling(w, by), "store": median(by.get("store", []), "rate"), "null": limits.get("null"),
+                   "raw": limits.get("raw"), "daemon_cpu": median(rs, "daemon_cpu"), "server_cpu": median(rs, "server_cpu"),
+                   "rpcs": median(rs, "rpcs"), "fuse": median(rs, "fuse")}
+            row["goal"] = goals(row, w.amount) if with_goals else ""
+            out.append(row)
     return out
 
 
+NAMES = {"live": "live", "snap": "snapshot", "peer": "PEER"}
+
+
 def table(rs):
-    lines = ["| workload | ours | limit | ratio | spread | null | raw | store | daemon s | server s | RPCs | FUSE |",
-             "|---|---|---|---|---|---|---|---|---|---|---|---|"]
-    names = {"live": "live", "snap": "snapshot", "peer": "PEER"}
+    lines = ["| workload | ours | limit | ratio | spread | ceiling | null | raw | store | daemon s | server s | RPCs | FUSE | goal |",
+             "|" + "---|" * 14]
     for r in rs:
-        lines.append("| %s, %s | %s %s | %s (%s) | %s | %.0f %% | %s | %s | %s | %s | %s | %s | %s |" % (
-            r["workload"], names[r["target"]], number(r["rate"]), r["unit"], number(r["limit"]), r["limited_by"] or "-",
-            number(r["ratio"], 2), r["spread"], number(r["null"]), number(r["raw"]), number(r["store"]),
-            number(r["daemon_cpu"], 2), number(r["server_cpu"], 2), number(r["rpcs"]), number(r["fuse"])))
+        lines.append("| %s, %s | %s %s | %s (%s) | %s | %.0f %% | %s | %s | %s | %s | %s | %s | %s | %s | %s |" % (
+            r["workload"], NAMES[r["target"]], number(r["rate"]), r["unit"], number(r["limit"]), r["limited_by"] or "-",
+            number(r["ratio"], 2), r["spread"], number(r["ceiling"]), number(r["null"]), number(r["raw"]), number(r["store"]),
+            number(r["daemon_cpu"], 2), number(r["server_cpu"], 2), number(r["rpcs"]), number(r["fuse"]), r["goal"]))
     if not ARGS.peer:
-        lines.append("| any | no peer | | | | | | | | | | |")
+        lines.append("| any | no peer |" + " |" * 12)
     return "\n".join(lines)
+
+
+def plot(by_face):
+    """Bars of the ratios to the limit, as SVG."""
+    out, y = [], 10
+    for face, rs in by_face:
+        out.append('<text x="10" y="%d" font-weight="bold">%s</text>' % (y + 12, face))
+        y += 20
+        for r in rs:
+            ratio = min(r["ratio"] or 0, 1.5)
+            out.append('<text x="380" y="%d" text-anchor="end">%s, %s</text>' % (y + 11, r["workload"], NAMES[r["target"]]))
+            out.append('<rect x="390" y="%d" width="%.1f" height="12" fill="%s"/>' % (
+                y, ratio * 300, {"live": "#7a9", "snap": "#369", "peer": "#999"}[r["target"]]))
+            out.append('<text x="%.1f" y="%d">%s</text>' % (394 + ratio * 300, y + 11, number(r["ratio"], 2)))
+            y += 16
+        y += 10
+    out.append('<line x1="690" y1="0" x2="690" y2="%d" stroke="#c00" stroke-dasharray="4"/>' % y)
+    return ('<svg xmlns="http://www.w3.org/2000/svg" width="900" height="%d" font-family="sans-serif" font-size="12">\n'
+            '<rect width="100%%" height="100%%" fill="white"/>\n%s\n</svg>\n' % (y, "\n".join(out)))
 
 
 def command(*cmd):
@@ -370,16 +460,24 @@ def main():
     commit = command("git", "rev-parse", "--short", "HEAD") or "none"
     if command("git", "status", "--porcelain"):
         commit += "-dirty"
+    done = []
+    for face in FACES:
+        done.append((face, *one_face(face)))
+    if not ARGS.no_save:
+        save(commit, done)
+    return 0
+
+
+def one_face(face):
+    """Its readahead, workloads with their runs, and rows."""
     top = tempfile.mkdtemp(prefix="ontapfs-bench.", dir=room())
     os.chmod(top, 0o755)
-    b = Bench(top)
-    results = []
+    b = Bench(top, face)
     try:
-        print("# data set: %d files of 110 KiB in %d directories, %d of %d MiB; in %s" % (
-            DIRS * PER_DIR, DIRS, BIGS, BIG // MIB, top), flush=True)
+        print("# %s: %d files of 110 KiB in %d directories, %d of %d MiB; in %s" % (
+            face, DIRS * PER_DIR, DIRS, BIGS, BIG // MIB, top), flush=True)
         b.prepare()
-        ws = workloads(b.list)
-        results = [(w, {}) for w in ws]
+        results = [(w, {}) for w in workloads(b.list)]
         targets = ["live", "snap", "null", "raw", "store"] + (["peer"] if ARGS.peer else [])
         for n in range(ROUNDS):
             for w, by in results:
@@ -391,35 +489,45 @@ def main():
                         by.setdefault(target, []).append(r)
                         line.append("%s %s" % (target, number(r["rate"])))
                 print("# round %d, %s (%s): %s" % (n + 1, w.name, w.unit, ", ".join(sorted(line))), flush=True)
-        rs = rows(results)
-        text = table(rs)
-        print(text)
-        if not ARGS.no_save:
-            date = datetime.date.today().isoformat()
-            out = os.path.join(TOP, "docs/benchmarks")
-            os.makedirs(out, exist_ok=True)
-            base = os.path.join(out, "%s-%s%s" % (date, commit, "-quick" if ARGS.quick else ""))
-            info = {"date": date, "commit": commit, "quick": ARGS.quick, "rounds": ROUNDS, "machine": machine(),
-                    "read_ahead_kb": b.read_ahead_kb, "mount_options": ARGS.mount_options, "peer": ARGS.peer or "no peer",
-                    "data_set": {"dirs": DIRS, "files_per_dir": PER_DIR, "file_bytes": SMALL, "bigs": BIGS, "big_bytes": BIG}}
-            with open(base + ".json", "w", encoding="utf-8") as f:
-                json.dump({**info, "rows": rs, "runs": [{"workload": w.name, "targets": by} for w, by in results]}, f, indent=1)
-                f.write("\n")
-            with open(base + ".md", "w", encoding="utf-8") as f:
-                m = info["machine"]
-                f.write("# Benchmark of %s, %s\n\n%s, %d cores, %d GiB, %s, Linux %s; %s. Medians of %d rounds; spread = (max - min)"
-                        " / median.\nData set: %d files of 110 KiB in %d directories, %d of %d MiB; read_ahead_kb %s.\n\n%s\n" % (
-                            commit, date, m["cpu"], m["cores"], m["memory_gib"], m["system"], m["kernel"],
-                            ", ".join("%s %s" % kv for kv in m["libraries"].items()), ROUNDS, DIRS * PER_DIR, DIRS, BIGS,
-                            BIG // MIB, b.read_ahead_kb, text))
-            print("# written: %s.json and .md" % os.path.relpath(base, TOP))
-        return 0
+        rs = rows(results, b.xfer == MIB)
+        print(table(rs))
+        return b.read_ahead_kb, results, rs
     finally:
         b.destroy()
         for pid in pids("."):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         shutil.rmtree(top, ignore_errors=True)
+
+
+def save(commit, done):
+    date = datetime.date.today().isoformat()
+    out = os.path.join(TOP, "docs/benchmarks")
+    os.makedirs(out, exist_ok=True)
+    base = os.path.join(out, "%s-%s%s" % (date, commit, "-quick" if ARGS.quick else ""))
+    load = "%.1f" % os.getloadavg()[2]
+    info = {"date": date, "commit": commit, "quick": ARGS.quick, "rounds": ROUNDS, "machine": machine(),
+            "load_15min_at_the_end": load, "read_ahead_kb": done[0][1], "mount_options": ARGS.mount_options,
+            "peer": ARGS.peer or "no peer",
+            "data_set": {"dirs": DIRS, "files_per_dir": PER_DIR, "file_bytes": SMALL, "bigs": BIGS, "big_bytes": BIG}}
+    with open(base + ".json", "w", encoding="utf-8") as f:
+        faces = {face: {"rows": rs, "runs": [{"workload": w.name, "targets": by} for w, by in results]}
+                 for face, _, results, rs in done}
+        json.dump({**info, "faces": faces}, f, indent=1)
+        f.write("\n")
+    with open(base + ".svg", "w", encoding="utf-8") as f:
+        f.write(plot([(face, rs) for face, _, _, rs in done]))
+    with open(base + ".md", "w", encoding="utf-8") as f:
+        m = info["machine"]
+        f.write("# Benchmark of %s, %s\n\n%s, %d cores, %d GiB, %s, Linux %s; %s. Medians of %d rounds; spread = (max - min)"
+                " / median. Load of the machine over the last 15 minutes: %s.\nData set: %d files of 110 KiB in %d directories,"
+                " %d of %d MiB; read_ahead_kb %s.\n\n![ratios to the limit](%s.svg)\n" % (
+                    commit, date, m["cpu"], m["cores"], m["memory_gib"], m["system"], m["kernel"],
+                    ", ".join("%s %s" % kv for kv in m["libraries"].items()), ROUNDS, load, DIRS * PER_DIR, DIRS, BIGS,
+                    BIG // MIB, done[0][1], os.path.basename(base)))
+        for face, _, _, rs in done:
+            f.write("\n## %s\n\n%s\n" % (face, table(rs)))
+    print("# written: %s.json, .md and .svg" % os.path.relpath(base, TOP))
 
 
 try:

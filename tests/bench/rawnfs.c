@@ -1,15 +1,15 @@
 /* The ceiling of the server and of libnfs: its raw calls, many in flight, and
  * no file system above them.
  *
- *     rawnfs [-d DEPTH] [-c CONNECTIONS] [-b BYTES] HOST PORT EXPORT seq FILE...
- *     rawnfs ...                                    HOST PORT EXPORT small LIST
- *     rawnfs ...                                    HOST PORT EXPORT walk
+ *     rawnfs [-d DEPTH] [-c CONNECTIONS] [-b BYTES] [-m MOUNTPORT] HOST PORT EXPORT seq FILE...
+ *     rawnfs ...  HOST PORT EXPORT small LIST
+ *     rawnfs ...  HOST PORT EXPORT walk
  *
  * FILE and the lines of LIST are NAME or DIR/NAME below EXPORT. `seq` reads
  * whole files with DEPTH reads in flight on each connection, `small` does
  * LOOKUP and then one READ for each file, DEPTH files at a time, `walk` reads
- * all directories by READDIRPLUS. MOUNT and NFS are on the same port. Prints
- * one JSON object. One thread. */
+ * all directories by READDIRPLUS. Without -m MOUNT is on the port of NFS.
+ * Prints one JSON object. One thread. */
 #include <errno.h>
 #include <poll.h>
 #include <getopt.h>
@@ -125,12 +125,12 @@ static void mounted(struct rpc_context *rpc, int status, void *res, void *priv)
 		errors++;
 }
 
-static bool connect_all(const char *host, int port, char *export)
+static bool connect_all(const char *host, int port, int mount_port, char *export)
 {
 	int wanted = nconns;
 	nconns = 1;
 	conns[0] = rpc_init_context();
-	queued(rpc_connect_port_async(conns[0], host, port, MOUNT_PROGRAM, MOUNT_V3, connected, NULL));
+	queued(rpc_connect_port_async(conns[0], host, mount_port, MOUNT_PROGRAM, MOUNT_V3, connected, NULL));
 	if (errors || !drive() || errors)
 		return false;
 	queued(rpc_mount3_mnt_async(conns[0], mounted, export, NULL));
@@ -395,15 +395,15 @@ static bool run_walk(void)
 
 static int usage(void)
 {
-	fputs("usage: rawnfs [-d DEPTH] [-c CONNECTIONS] [-b BYTES] HOST PORT EXPORT"
+	fputs("usage: rawnfs [-d DEPTH] [-c CONNECTIONS] [-b BYTES] [-m MOUNTPORT] HOST PORT EXPORT"
 	      " seq FILE...|small LIST|walk\n", stderr);
 	return 2;
 }
 
 int main(int argc, char **argv)
 {
-	int c;
-	while ((c = getopt(argc, argv, "+d:c:b:")) >= 0) {
+	int c, mount_port = 0;
+	while ((c = getopt(argc, argv, "+d:c:b:m:")) >= 0) {
 		switch (c) {
 		case 'd':
 			depth = (int)strtol(optarg, NULL, 10);
@@ -414,6 +414,9 @@ int main(int argc, char **argv)
 		case 'b':
 			block = (uint32_t)strtoul(optarg, NULL, 10);
 			break;
+		case 'm':
+			mount_port = (int)strtol(optarg, NULL, 10);
+			break;
 		default:
 			return usage();
 		}
@@ -422,7 +425,8 @@ int main(int argc, char **argv)
 	argv += optind;
 	if (argc < 4 || depth < 1 || depth > 1024 || nconns < 1 || nconns > CONNS_MAX || block < 512)
 		return usage();
-	if (!connect_all(argv[0], (int)strtol(argv[1], NULL, 10), argv[2])) {
+	int port = (int)strtol(argv[1], NULL, 10);
+	if (!connect_all(argv[0], port, mount_port ? mount_port : port, argv[2])) {
 		fprintf(stderr, "rawnfs: cannot mount %s at %s port %s\n", argv[2], argv[0], argv[1]);
 		return 1;
 	}

@@ -189,7 +189,7 @@ static void nodeids_are_never_given_twice(void **state)
 	assert_true(atomic_load(f->st.nodes_used) <= 4); /* records are used again */
 	struct node *n = get(f, 9);
 	assert_int_equal(n->silly, 0); /* and begin anew */
-	assert_true(n->attr.stamp_ns == 0 && n->told_size == 0);
+	assert_true(n->attr.stamp_ns == 0 && n->told == 0);
 	for (size_t i = 0; i < ARRAY_LEN(seen); i++)
 		assert_null(node_by_id(&f->nt, seen[i]));
 }
