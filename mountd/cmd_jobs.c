@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "fs/base/cleanup.h"
+#include "mountd/args.h"
 #include "mountd/bounded.h"
 #include "mountd/cmd.h"
 #include "mountd/mounts.h"
@@ -31,17 +32,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'j':
 		a->json = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (a->mountpoint)
-			argp_error(state, "one MOUNTPOINT is enough");
-		a->mountpoint = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (!a->mountpoint)
-			argp_error(state, "MOUNTPOINT is missing; 'ontapfs status' lists the mounts");
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return args_mountpoint(&a->mountpoint, "MOUNTPOINT is missing; 'ontapfs status' lists the mounts", key, arg, state);
 	}
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "fs/base/cleanup.h"
+#include "mountd/args.h"
 #include "mountd/bounded.h"
 #include "mountd/cmd.h"
 #include "mountd/control.h"
@@ -32,13 +33,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'j':
 		a->json = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (a->mountpoint)
-			argp_error(state, "one MOUNTPOINT is enough");
-		a->mountpoint = arg;
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return args_mountpoint(&a->mountpoint, NULL, key, arg, state);
 	}
 }
 

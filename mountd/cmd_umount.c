@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include "fs/base/cleanup.h"
+#include "mountd/args.h"
 #include "mountd/bounded.h"
 #include "mountd/cmd.h"
 #include "mountd/control.h"
@@ -34,17 +35,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'l':
 		a->lazy = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (a->mountpoint)
-			argp_error(state, "one MOUNTPOINT is enough");
-		a->mountpoint = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (!a->mountpoint)
-			argp_error(state, "MOUNTPOINT is missing");
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return args_mountpoint(&a->mountpoint, "MOUNTPOINT is missing", key, arg, state);
 	}
 }
 

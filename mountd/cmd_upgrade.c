@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "fs/base/cleanup.h"
+#include "mountd/args.h"
 #include "mountd/cmd.h"
 #include "mountd/control.h"
 #include "mountd/mounts.h"
@@ -15,20 +16,7 @@
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	const char **mountpoint = state->input;
-	switch (key) {
-	case ARGP_KEY_ARG:
-		if (*mountpoint)
-			argp_error(state, "one MOUNTPOINT is enough");
-		*mountpoint = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (!*mountpoint)
-			argp_error(state, "MOUNTPOINT is missing");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	return args_mountpoint(state->input, "MOUNTPOINT is missing", key, arg, state);
 }
 
 int cmd_upgrade(int argc, char **argv)

@@ -49,7 +49,8 @@ static uint8_t *put32(uint8_t *p, uint32_t v)
 
 static uint8_t *put_attr(uint8_t *p, uint32_t which)
 {
-	const uint32_t fattr[21] = {which == TREE_DIR ? 2 : 1, which == TREE_DIR ? 0777 : 0666, 1, 0, 0, 0, 4096, 0, 4096,
+	bool dir = which == TREE_DIR;
+	const uint32_t fattr[21] = {dir ? 2 : 1, dir ? 0777 : 0666, 1, 0, 0, 0, 4096, 0, 4096,
 				    0, 0, 0, 7, 0, 100 + which, 1, 0, 1, 0, 1, 0};
 	for (size_t i = 0; i < ARRAY_LEN(fattr); i++)
 		p = put32(p, fattr[i]);
@@ -66,9 +67,8 @@ static uint8_t *put_handle(uint8_t *p, uint32_t which)
 /* What is not written here ends with NFS3ERR_IO. */
 static size_t answer(const uint8_t *call, uint8_t *out)
 {
-	static const uint8_t words[22] = {[2] = 2, [3] = 1, [4] = 1, [5] = 1, [6] = 1, [7] = 2, [8] = 2, [9] = 2, [10] = 2,
-					  [11] = 2, [12] = 2, [13] = 2, [14] = 4, [15] = 3, [16] = 1, [17] = 1, [18] = 1,
-					  [19] = 1, [20] = 1, [21] = 2};
+	/* Words that say "no attributes", by procedure. */
+	static const uint8_t words[22] = {0, 0, 2, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 4, 3, 1, 1, 1, 1, 1, 2};
 	uint32_t prog, proc, which = TREE_DIR;
 	memcpy(&prog, call + 12, 4);
 	memcpy(&proc, call + 20, 4);
@@ -161,8 +161,9 @@ static void bind_spaces(struct state *st)
 	static const char *const names[] = {NULL, "volume", "snapshot"};
 	for (uint32_t i = 1; i <= 2; i++) {
 		struct space *s = &st->spaces[i];
-		*s = (struct space){.volume_space = 1, .volume.b = {1}, .snapshot.b = {i == 2}, .fsid = 7, .root_fileid = 102,
-				    .rtmax = 65536, .wtmax = 65536, .dtpref = 8192, .btime = 1, .bound_ns = 1};
+		*s = (struct space){.volume_space = 1, .volume.b = {1}, .snapshot.b = {i == 2}, .fsid = 7,
+				    .root_fileid = 102, .rtmax = 65536,
+				    .wtmax = 65536, .dtpref = 8192, .btime = 1, .bound_ns = 1};
 		s->root.len = 8;
 		s->root.data[7] = TREE_DIR;
 		strcpy_bounded(s->name, names[i], sizeof(s->name));
@@ -219,7 +220,8 @@ static uint64_t next_reply(size_t n)
 static void begin(void)
 {
 	static const char *const lifs[] = {"127.0.0.1", NULL};
-	const struct state_sizes sizes = {.slots = 32 * 4, .write_slots = 2 * 16 + STATE_WORKERS_MAX, .max_nodes = 4096};
+	const struct state_sizes sizes = {.slots = 32 * 4, .write_slots = 2 * 16 + STATE_WORKERS_MAX,
+					  .max_nodes = 4096};
 	int sv[2], big = 8 << 20;
 	struct state st = {0};
 	pthread_t t;
@@ -235,7 +237,8 @@ static void begin(void)
 		.ontap = {.management_lifs = lifs, .port = 1, .svm = "s", .login = {.username = "u", .password = "p"},
 			  .request_timeout_ms = 50, .deadline_ms = 50},
 		.soft_ns = NS_PER_SEC, .workers = 2, .slots = 32, .write_slots = 2, .max_nodes = 4096,
-		.attr_timeout_ns = NS_PER_SEC, .snapshot_refresh_ns = 5 * NS_PER_SEC, .catalog_refresh_ns = 60 * NS_PER_SEC,
+		.attr_timeout_ns = NS_PER_SEC, .snapshot_refresh_ns = 5 * NS_PER_SEC,
+		.catalog_refresh_ns = 60 * NS_PER_SEC,
 		.control_timeout_ns = 20 * NS_PER_MS, .verb_wait_ns = 20 * NS_PER_MS, .snapdir = FS_SNAPDIR_VISIBLE,
 		.allow = ~0u, .clone_min = 1, .realm = "fuzz", .mountpoint = "/"};
 	for (size_t i = 0; i < FS_NVERBS; i++)
@@ -285,8 +288,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		int lie = len & 0x8000 ? (len & 0xff) - 128 : 0;
 		size_t body = MIN_OF((size_t)(len & 0x7fff), size - at - 2 - HEAD);
 		memcpy(field, data + at + 2, HEAD);
-		struct fuse_in_header in = {.opcode = field[0], .nodeid = field[1] | (uint64_t)field[2] << 32, .uid = field[3],
-					    .gid = field[4], .pid = field[5]};
+		struct fuse_in_header in = {.opcode = field[0], .nodeid = field[1] | (uint64_t)field[2] << 32,
+					    .uid = field[3], .gid = field[4], .pid = field[5]};
 		/* The kernel ends the session by it, and only at its end. */
 		if (in.opcode != FUSE_DESTROY) {
 			uint64_t unique = send_request(&in, data + at + 2 + HEAD, body, lie);
