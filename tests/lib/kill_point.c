@@ -6,6 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef ONTAPFS_KILL_POINTS
+#define ONTAPFS_KILL_POINTS
+#endif
 #include "fs/base/killpoint.h"
 
 void kill_point(const char *point, const char *what)
