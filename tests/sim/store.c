@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "tests/sim/store_i.h"
 #include "tests/sim/util.h"
@@ -98,6 +99,14 @@ int store_down(const char *dir)
 char *store_path(const char *dir, const char *subvol)
 {
 	return sim_fmt("%s/store/%s", dir, subvol);
+}
+
+void store_flush(const char *path)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		syncfs(fd);
 }
 
 int store_create(const char *dir, const char *subvol, mode_t mode, uid_t uid, gid_t gid)

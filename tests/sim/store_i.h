@@ -23,6 +23,9 @@ struct store_ops {
 
 extern const struct store_ops store_btrfs, store_xfs;
 
+/* Writes everything that the file system of path has in memory. */
+void store_flush(const char *path);
+
 /* Absolute path of a subvolume, freed by the caller. */
 char *store_path(const char *dir, const char *subvol);
 

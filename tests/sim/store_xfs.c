@@ -28,23 +28,15 @@ static bool is_sealed(const char *path)
 	return fd >= 0 && reflink_is_sealed(fd);
 }
 
-/* Dirty pages must reach the disk before their blocks can be shared; in one go,
- * and before anybody has to wait, that is far quicker than file by file. */
-static void flush(const char *path)
-{
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd >= 0)
-		syncfs(fd);
-}
-
 static int snapshot(const char *dir, const char *src, const char *dst, bool read_only)
 {
 	AUTO_FREE char *from = store_path(dir, src);
 	AUTO_FREE char *to = store_path(dir, dst);
 	int frozen = -ENOENT, r;
 
-	flush(from);
+	/* Dirty pages must reach the disk before their blocks can be shared; in one go,
+	 * and before anybody has to wait, that is far quicker than file by file. */
+	store_flush(from);
 	/* Nobody can write to a sealed source. */
 	if (!is_sealed(from)) {
 		frozen = freeze_begin(dir);
@@ -60,7 +52,7 @@ static int snapshot(const char *dir, const char *src, const char *dst, bool read
 	if (r < 0)
 		reflink_remove(to);
 	else
-		flush(to);
+		store_flush(to);
 	return r;
 }
 

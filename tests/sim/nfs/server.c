@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tests/sim/freeze.h"
 #include "tests/sim/nfs/drc.h"
 #include "tests/sim/nfs/simnfs.h"
 #include "tests/sim/nfs/unstable.h"
@@ -39,6 +41,7 @@ struct source {
 	struct in_addr address; /* of a LIF */
 	uint16_t port;
 	bool wanted;            /* LIF: still in the state */
+	bool stood_still;       /* client: nothing changed since it said freeze */
 	size_t len;             /* of a client's line so far */
 	char line[LINE_MAX_LEN];
 };
@@ -242,15 +245,43 @@ static void accept_client(void)
 	}
 	s->fd = fd;
 	s->len = 0;
+	s->stood_still = false;
 	if (watch(s, SRC_CLIENT) < 0)
 		shut(s);
+}
+
+static void tell(struct source *s, const char *answer)
+{
+	/* an answer is far smaller than a socket's buffer; who does not read it loses it */
+	if (send(s->fd, answer, strlen(answer), MSG_NOSIGNAL) < 0)
+		shut(s);
+}
+
+/* See tests/sim/freeze.h.  Only this client is heard meanwhile: its next word, or its
+ * end, lets all go on. */
+static void freeze(struct source *s)
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+
+	workers_stand_still();
+	tell(s, "ok\n");
+	s->stood_still = s->fd >= 0 && poll(&p, 1, FREEZE_LIMIT_S * 1000) == 1;
+	workers_go_on();
 }
 
 static void command(struct source *s, const char *line)
 {
 	char err[ERR_LEN], answer[ERR_LEN + 16] = "ok\n";
 
-	if (strcmp(line, "reload") == 0) {
+	if (strcmp(line, "freeze") == 0) {
+		freeze(s);
+		return;
+	}
+	if (strcmp(line, "thaw") == 0) {
+		if (!s->stood_still)
+			snprintf(answer, sizeof answer, "error the time had run out\n");
+		s->stood_still = false;
+	} else if (strcmp(line, "reload") == 0) {
 		if (reload(err) < 0) {
 			sim_log("nfs: reload failed: %s", err);
 			snprintf(answer, sizeof answer, "error %s\n", err);
@@ -258,9 +289,7 @@ static void command(struct source *s, const char *line)
 	} else {
 		snprintf(answer, sizeof answer, "error unknown command\n");
 	}
-	/* an answer is far smaller than a socket's buffer; who does not read it loses it */
-	if (send(s->fd, answer, strlen(answer), MSG_NOSIGNAL) < 0)
-		shut(s);
+	tell(s, answer);
 }
 
 static void read_client(struct source *s)

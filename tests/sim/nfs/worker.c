@@ -214,6 +214,16 @@ const struct state *workers_swap(const struct state *st,
 	return old;
 }
 
+void workers_stand_still(void)
+{
+	pthread_rwlock_wrlock(&state_lock);
+}
+
+void workers_go_on(void)
+{
+	pthread_rwlock_unlock(&state_lock);
+}
+
 void workers_hang_up(struct in_addr local)
 {
 	struct list *pos, *tmp;

@@ -27,6 +27,11 @@ void workers_add(int fd, const struct peer *peer, struct in_addr local);
 const struct state *workers_swap(const struct state *st,
                                  void (*while_still)(const struct state *st));
 
+/* Between two calls of every worker: from here to workers_go_on() none is served, and
+ * nothing changes.  Both by the same thread. */
+void workers_stand_still(void);
+void workers_go_on(void);
+
 /* Ends the connections to this address. */
 void workers_hang_up(struct in_addr local);
 
