@@ -178,7 +178,8 @@ void csi_record_parse(const char *comment, struct csi_record *ret)
 	take_text(j, "csi.source", r.source, sizeof(r.source), &bad);
 	take_text(j, "csi.users", r.users, sizeof(r.users), &bad);
 	ontap_json_free(j);
-	r.found = !bad;
+	/* One without anything in it is none: it would not be written again. */
+	r.found = !bad && (*r.name || *r.object || *r.source || *r.users);
 	r.rest = *end == ' ' ? end + 1 : end;
 	if (r.found)
 		*ret = r;

@@ -226,7 +226,8 @@ static void begin(void)
 	struct state st = {0};
 	pthread_t t;
 	signal(SIGPIPE, SIG_IGN);
-	log_set_fd(open(getenv("FUZZ_LOG") ? getenv("FUZZ_LOG") : "/dev/null", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	const char *log = getenv("FUZZ_LOG");
+	log_set_fd(open(log ? log : "/dev/null", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 		exit(1);
 	for (int i = 0; i < 2; i++)

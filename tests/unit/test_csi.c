@@ -324,6 +324,9 @@ static void test_records(void **state)
 	assert_true(csi_users_remove(&got, "fedcba9876543210"));
 	assert_false(csi_users_remove(&got, "fedcba9876543210"));
 	assert_string_equal(got.users, "0123456789abcdef");
+	csi_record_parse("{\"csi\":{\"nobody\":\"x\"}} text", &got);
+	assert_false(got.found);
+	assert_string_equal(got.rest, "{\"csi\":{\"nobody\":\"x\"}} text");
 	csi_record_parse("by hand", &got);
 	assert_false(got.found);
 	assert_string_equal(got.rest, "by hand");
