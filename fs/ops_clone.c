@@ -425,6 +425,44 @@ static void delete_bound(struct req *r, uint32_t space)
 	req_control(r, m, delete_parents_listed);
 }
 
+static void delete_by_owner(struct req *r)
+{
+	struct unclone *u = r->getter;
+	if (!ctl_is_owner(r, "clone", u->v.name, u->v.comment, "deleted"))
+		return;
+	const struct volume_facts facts = volume_view(&u->v);
+	bind_volume(r, &facts, delete_bound);
+}
+
+static void delete_found(struct req *r, struct ctl_msg *m)
+{
+	struct unclone *u = r->getter;
+	if (m->error.err) {
+		req_refuse(r, m->error.err, "%s", m->error.text);
+		return;
+	}
+	if (m->found && uuid_eq(&m->vol.uuid, &u->v.uuid))
+		u->v = m->vol;
+	delete_by_owner(r);
+}
+
+/* After a takeover the catalog does not know who made a volume, until the list has come. */
+static void delete_who_made(struct req *r)
+{
+	struct unclone *u = r->getter;
+	struct creator c;
+	tree_parse_creator(u->v.comment, &c);
+	if (c.known) {
+		delete_by_owner(r);
+		return;
+	}
+	struct ctl_msg *m = req_message(r, CTL_VOLUME_FIND, NULL);
+	if (!m)
+		return;
+	strcpy_bounded(m->name, u->v.name, sizeof(m->name));
+	req_control(r, m, delete_found);
+}
+
 void clone_delete(struct req *r)
 {
 	struct fs *fs = r->fs;
@@ -449,8 +487,6 @@ void clone_delete(struct req *r)
 		req_err(r, -ENOMEM);
 	else if (!there)
 		req_err(r, -ENOENT);
-	else if (ctl_allowed(r, FS_CLONE_DELETE) && ctl_is_owner(r, "clone", u->v.name, u->v.comment, "deleted")) {
-		const struct volume_facts facts = volume_view(&u->v);
-		bind_volume(r, &facts, delete_bound);
-	}
+	else if (ctl_allowed(r, FS_CLONE_DELETE))
+		delete_who_made(r);
 }
