@@ -71,6 +71,16 @@ static void at_volume_bound(struct req *r, uint32_t vol_space)
 		bind_snapshot(r, vol_space, snap, link_bound);
 }
 
+/* Negative answers are not cached: only ONTAP can say that a volume is not there. */
+static void ask_volume(struct req *r, const char *name, req_ctl_fn then)
+{
+	struct ctl_msg *m = req_message(r, CTL_VOLUME_FIND, NULL);
+	if (!m)
+		return;
+	strcpy_bounded(m->name, name, sizeof(m->name));
+	req_control(r, m, then);
+}
+
 static void lookup_volume(struct req *r, bool asked);
 
 static void volume_asked(struct req *r, struct ctl_msg *m)
@@ -92,12 +102,7 @@ static void lookup_volume(struct req *r, bool asked)
 	struct catalog *cat = catalog_get(r->fs->ctl);
 	const struct catalog_volume *v = catalog_find(cat, volume);
 	if (!v && !asked) {
-		/* Negative answers are not cached: only ONTAP can say that it is not there. */
-		struct ctl_msg *m = req_message(r, CTL_VOLUME_FIND, NULL);
-		if (m) {
-			strcpy_bounded(m->name, volume, sizeof(m->name));
-			req_control(r, m, volume_asked);
-		}
+		ask_volume(r, volume, volume_asked);
 	} else if (!v) {
 		req_err(r, -ENOENT);
 	} else if (v->hidden_why) {
@@ -122,12 +127,24 @@ static void lookup_in_root(struct req *r)
 		lookup_volume(r, false);
 }
 
-static void lookup_in_clonedir(struct req *r)
+static void lookup_clone(struct req *r, bool asked);
+
+static void clone_asked(struct req *r, struct ctl_msg *m)
+{
+	if (m->error.err)
+		req_refuse(r, m->error.err, "%s", m->error.text);
+	else
+		lookup_clone(r, true);
+}
+
+static void lookup_clone(struct req *r, bool asked)
 {
 	struct catalog *cat = catalog_get(r->fs->ctl);
 	const struct catalog_volume *v = catalog_find(cat, r->name), *p = v ? tree_clone_parent(cat, v) : NULL;
 	if (p && !v->hidden_why && uuid_eq(&p->v.uuid, &r->fs->st.spaces[r->node->space].volume))
 		bind_volume(r, &v->v, reply_space_root);
+	else if (!v && !asked && r->name[0] != '.')
+		ask_volume(r, r->name, clone_asked);
 	else
 		req_err(r, -ENOENT);
 	catalog_put(cat);
@@ -146,7 +163,7 @@ void virtual_lookup(struct req *r)
 		lookup_in_snapdir(r);
 		break;
 	case NODE_CLONEDIR:
-		lookup_in_clonedir(r);
+		lookup_clone(r, false);
 		break;
 	case NODE_ONTAPDIR:
 		which = statfile_find(name);
