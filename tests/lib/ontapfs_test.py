@@ -442,13 +442,17 @@ class Sim:
 
     @contextlib.contextmanager
     def silent(self, face):
-        """Meanwhile that daemon takes connections and never answers."""
-        pid = self.pid(face)
-        os.kill(pid, signal.SIGSTOP)
+        """Meanwhile that daemon, and the server that it keeps, takes connections and never answers."""
+        pids = [self.pid(face)]
+        with open("/proc/%d/task/%d/children" % (pids[0], pids[0]), encoding="ascii") as f:
+            pids += map(int, f.read().split())
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            os.kill(pid, signal.SIGCONT)
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
 
 class Gateway:

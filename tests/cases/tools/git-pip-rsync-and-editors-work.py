@@ -110,7 +110,9 @@ def use_copies():
         t.run("rsync", "-aHX", source + "/", "%s/r%d/" % (c, n))
         t.ok(tree("%s/r%d" % (c, n)) == want, "rsync of " + source)
         again = t.run("rsync", "-aHXin", source + "/", "%s/r%d/" % (c, n)).stdout
-        t.eq([x for x in again.splitlines() if not x.startswith(".d..t")], [], "a second rsync finds nothing to do")
+        # Ganesha answers success and leaves the times of a symlink alone.
+        kept = (".d..t", ".L..t") if t.SIM_NFS == "ganesha" else ".d..t"
+        t.eq([x for x in again.splitlines() if not x.startswith(kept)], [], "a second rsync finds nothing to do")
         t.eq(os.stat("%s/r%d/pkgs/p3-1.3/lib/m1.py" % (c, n)).st_nlink, 2, "hard links are kept")
         t.run("tar", "-C", source, "-cf", "%s/t%d.tar" % (c, n), ".")
         os.mkdir("%s/t%d" % (c, n))
