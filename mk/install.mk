@@ -5,6 +5,10 @@
 # Where mount(8) looks for helpers; a package for Debian 13 says /usr/sbin.
 MOUNT_HELPER_DIR ?= /sbin
 
+# Where systemd and bash look beside their own; without a prefix systemd would not.
+UNITDIR          ?= $(PREFIX)/lib/systemd/system
+COMPLETIONDIR    ?= $(PREFIX)/share/bash-completion/completions
+
 # One word per installed file: mode:source:target
 INSTALL_FILES  = 755:$(B)/ontapfs:$(BINDIR)/ontapfs \
                  755:$(B)/ontapfs-hold:$(LIBEXECDIR)/ontapfs-hold \
@@ -14,10 +18,15 @@ INSTALL_FILES += $(foreach s,$(sort $(wildcard packaging/man/*.[1-8])),644:$(s):
 INSTALL_FILES += $(foreach s,$(sort $(wildcard LICENSE README.md NEWS.md)),644:$(s):$(DOCDIR)/$(s))
 INSTALL_FILES += $(foreach s,$(sort $(wildcard docs/*.md docs/*/*.md)),644:$(s):$(DOCDIR)/$(s))
 INSTALL_FILES += $(foreach s,$(sort $(wildcard packaging/examples/*)),644:$(s):$(DOCDIR)/examples/$(notdir $(s)))
+INSTALL_FILES += 644:$(B)/ontapfs@.service:$(UNITDIR)/ontapfs@.service
+INSTALL_FILES += 644:packaging/completion/ontapfs.bash:$(COMPLETIONDIR)/ontapfs
 # Folders that are ours alone, the innermost first.
 INSTALL_DIRS   = $(LIBEXECDIR) $(DOCDIR)/examples $(patsubst docs/%/,$(DOCDIR)/docs/%,$(wildcard docs/*/)) $(DOCDIR)/docs $(DOCDIR)
 
-install: all
+$(B)/ontapfs@.service: packaging/systemd/ontapfs@.service.in mk/install.mk
+	$(Q)sed 's|@BINDIR@|$(BINDIR)|g' $< >$@
+
+install: all $(B)/ontapfs@.service
 	@set -e; for f in $(INSTALL_FILES); do \
 	  mode=$${f%%:*}; f=$${f#*:}; install -D -m $$mode "$${f%%:*}" "$(DESTDIR)$${f#*:}"; done
 	@install -d "$(DESTDIR)$(MOUNT_HELPER_DIR)"
@@ -33,4 +42,26 @@ man: $(B)/ontapfs
 	@$(B)/ontapfs mount --keys | awk -f packaging/man/keys.awk - packaging/man/ontapfs.json.5 >$(B)/ontapfs.json.5
 	@cmp -s $(B)/ontapfs.json.5 packaging/man/ontapfs.json.5 || cp $(B)/ontapfs.json.5 packaging/man/ontapfs.json.5
 
-.PHONY: install uninstall man
+# Built from a copy of what git knows, or of the files of a release.
+## make deb         Debian packages in build-deb: ontapfs, ontapfs-csi, ontapfs-sim (debhelper); DEB_VERSION=
+DEB_VERSION ?= $(VERSION)
+# Not below build/: what is found there is part of a build.
+DEB          = $(abspath $(B)-deb)
+DEBIAN_TEST += dpkg-dev debhelper fakeroot lintian systemd bash-completion
+
+deb:
+	@rm -rf $(DEB) && mkdir -p $(DEB)/ontapfs
+	@{ git ls-files -z --cached --others --exclude-standard 2>/dev/null || \
+	   find . -path './build*' -prune -o -type f -print0; } | tar --null -cf - -T - | tar -xf - -C $(DEB)/ontapfs
+	@mv $(DEB)/ontapfs/packaging/debian $(DEB)/ontapfs/debian
+	@sed -i '1s/([^)]*)/($(DEB_VERSION))/' $(DEB)/ontapfs/debian/changelog
+	@cd $(DEB)/ontapfs && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dpkg-buildpackage -b -us -uc -nc -j2 >../build.log 2>&1 || \
+	  { tail -30 ../build.log; exit 1; }
+	@ls -1 $(DEB)/*.deb
+
+## make check-packages  the packages in a Debian of their own: lintian, install, use, upgrade, purge (root)
+DEBIAN_TEST += mmdebstrap
+check-packages: deb
+	@tests/packages/run $(DEB)
+
+.PHONY: check-packages deb install uninstall man

@@ -43,6 +43,7 @@
 #include "mountd/hold.h"
 #include "mountd/hold_child.h"
 #include "mountd/hold_fallback.h"
+#include "mountd/hold_notify.h"
 
 #define NSEC        1000000000LL
 #define BACKOFF_MIN (NSEC / 20)
@@ -147,6 +148,8 @@ static void close_fd(int *fd)
  * foreground, the person at the terminal. */
 static void report(bool ok)
 {
+	if (ok)
+		notify_systemd("READY=1");
 	if (h.ready_fd >= 0) {
 		dprintf(h.ready_fd, ok ? "ok\n" : "error: %s\n", h.reason);
 		close_fd(&h.ready_fd);
@@ -540,6 +543,7 @@ static void stop(const char *why)
 		return;
 	}
 	say("%s", why);
+	notify_systemd("STOPPING=1");
 	if (h.state == START)
 		set_reason("%s before the file system was ready", why);
 	h.state = STOP;
