@@ -2,7 +2,7 @@
 
 # The words that `ontapfs COMMAND --help` names as options.
 _ontapfs_options() {
-	"$1" "$2" --help 2>/dev/null | sed -n 's/^ .*\(--[a-z][a-z-]*\).*/\1/p'
+	"$1" "$2" --help 2>/dev/null | sed -n 's/^ .*\(--[a-z][a-z-]*\).*/\1/p' | sort -u
 }
 
 _ontapfs_mounts() {
