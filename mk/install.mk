@@ -64,4 +64,13 @@ DEBIAN_TEST += mmdebstrap
 check-packages: deb
 	@tests/packages/run $(DEB)
 
-.PHONY: check-packages deb install uninstall man
+## make image       OCI image ontapfs:VERSION in build-image/oci, for Kubernetes: no registry, no container engine (root)
+## make check-image  the image is unpacked and its programs run (root)
+DEBIAN_TEST += umoci
+image: deb
+	@packaging/image $(DEB) $(abspath $(B)-image) $(DEB_VERSION)
+
+check-image: image
+	@tests/image/run $(abspath $(B)-image) $(DEB_VERSION)
+
+.PHONY: check-image check-packages deb image install uninstall man
