@@ -580,6 +580,10 @@ void op_write(fuse_req_t fr, fuse_ino_t ino, const char *buf, size_t size, off_t
 	if (!n)
 		return;
 	const struct openrec *o = openrec_get(r->fs, fi->fh);
+	if (!req_holds(r, buf, size)) {
+		req_err(r, -EIO);
+		return;
+	}
 	if (!o || off < 0 || n->kind != NODE_FILE || space_is_snapshot(&r->fs->st.spaces[n->space])) {
 		req_err(r, !o ? -EBADF : off < 0 ? -EINVAL : -EROFS);
 		return;

@@ -644,7 +644,9 @@ void op_setxattr(fuse_req_t fr, fuse_ino_t ino, const char *name, const char *va
 	if (!n)
 		return;
 	r->node = n;
-	if (s)
+	if (!req_holds(r, value, size))
+		req_err(r, -EIO);
+	else if (s)
 		set_value(r, s, value, size);
 	else if (strcmp(name, XATTR_RESTORE) == 0)
 		volume_restore(r, n, value, size);

@@ -487,6 +487,13 @@ struct node *req_make_node(struct req *r, uint32_t space, const struct nfsio_fh 
 	return n;
 }
 
+bool req_holds(const struct req *r, const void *p, size_t size)
+{
+	const struct fuse_in_header *in = (const void *)r->slot;
+	uintptr_t end = (uintptr_t)r->slot + in->len;
+	return (uintptr_t)p <= end && size <= end - (uintptr_t)p;
+}
+
 struct node *req_make_virtual(struct req *r, uint32_t space, uint8_t kind, uint64_t sub)
 {
 	struct node_key k = {.space = space, .kind = kind, .sub = sub};

@@ -126,6 +126,10 @@ __attribute__((format(printf, 3, 4))) void req_refuse(struct req *r, int err, co
 /* The words alone. */
 void req_explain(struct req *r, const char *text);
 
+/* Whether the size bytes at p, which libfuse found in the request, are in it. libfuse takes
+ * the sizes of WRITE and SETXATTR from the message without comparing them with its length. */
+bool req_holds(const struct req *r, const void *p, size_t size);
+
 /* ---- what must not happen twice --------------------------------------------- */
 
 /* Writes the intent down for a successor: call it right before sending. */

@@ -558,17 +558,20 @@ static struct req *reading_req(struct worker *w)
 	return &p->reqs[p->nsmall + i];
 }
 
+/* Zeros behind a message: two names that it does not end are ended there. */
+#define SLOT_END_BYTES 8u
+
 /* A request of len bytes lies in w->reading. False: no slot, try again later. */
 static bool accept_request(struct worker *w, size_t len)
 {
 	struct fuse_in_header *in = (void *)w->reading;
 	struct req *r;
-	if (len <= SLOT_SMALL_BYTES) {
+	if (len + SLOT_END_BYTES <= SLOT_SMALL_BYTES) {
 		r = pool_take(&w->fs->pool, false);
 		if (!r)
 			return false;
 		struct fuse_in_header *to = (void *)r->slot;
-		memcpy((uint8_t *)to + sizeof(*to), in + 1, len - sizeof(*in));
+		memcpy((uint8_t *)to + sizeof(*to), in + 1, len + SLOT_END_BYTES - sizeof(*in));
 		uint64_t unique = in->unique;
 		struct fuse_in_header head = *in;
 		head.unique = 0;
@@ -615,7 +618,7 @@ static void device_read(struct ev_source *src, uint32_t events)
 		 * and no read finds nothing. */
 		if (i == 1 && w->singles >= SINGLES && w->singles++ < SINGLES_LOOK)
 			return;
-		ssize_t n = read(src->fd, w->reading, SLOT_LARGE_BYTES);
+		ssize_t n = read(src->fd, w->reading, SLOT_LARGE_BYTES - SLOT_END_BYTES);
 		if (n < 0) {
 			if (errno == EAGAIN) {
 				w->singles = i != 1 ? 0 : MIN_OF(w->singles + 1, SINGLES);
@@ -635,6 +638,8 @@ static void device_read(struct ev_source *src, uint32_t events)
 			atomic_store(&w->reading->unique, 0);
 			continue;
 		}
+		/* libfuse takes names as they lie there: they end in this message. */
+		memset((uint8_t *)in + n, 0, SLOT_END_BYTES);
 		if (in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET) {
 			forget(w, in, (size_t)n);
 		} else if (in->opcode == FUSE_INTERRUPT) {

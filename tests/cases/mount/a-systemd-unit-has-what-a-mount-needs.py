@@ -61,7 +61,7 @@ with t.own_sim() as sim:
         print(t.read(log).decode(errors="replace"))
 
 if not trace:
-    t.skip("strace and systemd-analyze are needed to compare the system calls")
+    t.skip("strace and systemd-analyze, and no sanitizer, are needed to compare the system calls")
 
 
 def calls(group):
