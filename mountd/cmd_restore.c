@@ -111,7 +111,10 @@ static int restore(const char *path, const struct snaps *l, size_t at)
 		return cmd_fail("%s", err);
 	if (r < 0)
 		return cmd_fail("cannot restore %s to %s: %s", l->volume, s->name, strerror(-r));
-	printf("%s is what it was in %s; %zu newer snapshots are deleted\n", l->volume, name, l->n - at - 1);
+	const size_t lost = l->n - at - 1;
+	printf("%s is what it was in %s; %zu newer snapshot%s deleted\n"
+	       "What was open in it is stale: a shell that stands in it must cd there again.\n",
+	       l->volume, name, lost, lost == 1 ? " is" : "s are");
 	return 0;
 }
 
@@ -124,7 +127,10 @@ static int explain(const struct restore_args *a, const char *path, const struct 
 	cleanup_free char *plain = out_plain(s->name);
 	printf("A restore of %s to %s (%s) loses all changes since then", l->volume, plain ? plain : "?",
 	       out_time(s->time, false, when));
-	printf(newer ? ", and ONTAP deletes %zu newer snapshots:\n" : ". There are no newer snapshots.\n", newer);
+	if (newer)
+		printf(", and ONTAP deletes %zu newer snapshot%s:\n", newer, newer == 1 ? "" : "s");
+	else
+		puts(". There are no newer snapshots.");
 	for (size_t i = at + 1; i < l->n; i++) {
 		cleanup_free char *other = out_plain(l->s[i].name);
 		printf("  %-24s %s%s%s\n", other ? other : "?", out_time(l->s[i].time, false, when),
