@@ -215,6 +215,7 @@ void jobs_release(void)
 	struct job **p = &jobs.head, *held;
 
 	pthread_mutex_lock(&jobs.lock);
+	jobs.hold = 0;
 	while (*p && (*p)->due_ms != NEVER)
 		p = &(*p)->next;
 	held = *p;
