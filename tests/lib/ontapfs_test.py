@@ -27,6 +27,9 @@ BUILD = os.environ.get("BUILD") or os.path.join(TOP, "build")
 ONTAPFS = os.path.join(BUILD, "ontapfs")
 ONTAPSIM = os.path.join(BUILD, "ontapsim")
 NFSPROXY = os.path.join(BUILD, "nfsproxy")
+# Else cp looks for holes, and reads, where the server counts fewer blocks than the file has bytes: while it writes
+# them to disk, say.
+CP = ("cp", "--sparse=never")
 
 WORK = os.environ.get("WORK")          # private directory outside of the mount
 SIM = os.environ.get("SIM")            # simulator's directory        (shared fixture)

@@ -43,7 +43,7 @@ with t.own_mount() as (sim, gw):
     private = store + "/.ontapfs"
 
     # The destination's name, of both forms.
-    for cmd in (("cp", v + "/big", v + "/d/copy"), ("ln", v + "/.snapshots/s/big", v + "/d/copy")):
+    for cmd in ((*t.CP, v + "/big", v + "/d/copy"), ("ln", v + "/.snapshots/s/big", v + "/d/copy")):
         before = reads()
         p = begin(*cmd)
         t.eq(len(os.listdir(private)), 2 if cmd[0] == "cp" else 1, "private names")
@@ -67,7 +67,7 @@ with t.own_mount() as (sim, gw):
     os.unlink(store + "/d/copy")
 
     # The source's.
-    p = begin("cp", v + "/d/live", v + "/d/copy")
+    p = begin(*t.CP, v + "/d/live", v + "/d/copy")
     os.rename(store + "/d/live", store + "/d/away")
     os.link(store + "/secret", store + "/d/live")
     finished(p)
@@ -75,7 +75,7 @@ with t.own_mount() as (sim, gw):
     t.eq(os.listdir(private), [], "private names left")
 
     # The directory: the volume's root may belong to the attacker.
-    p = begin("cp", v + "/big", v + "/d/copy2")
+    p = begin(*t.CP, v + "/big", v + "/d/copy2")
     os.rename(private, store + "/theirs")
     os.mkdir(private)
     for name in os.listdir(store + "/theirs"):

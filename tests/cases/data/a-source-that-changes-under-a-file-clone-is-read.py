@@ -20,7 +20,7 @@ def copied(source, meanwhile, what):
     """The bytes of a copy during whose file clone something happened."""
     before = t.nfs_calls(gw.mnt, proc="WRITE")
     ctl("job", "stuck", "1")
-    p = subprocess.Popen(("cp", source, v + "/copy"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    p = subprocess.Popen((*t.CP, source, v + "/copy"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT)
     t.wait_for(lambda: b"file.clone" in t.read(gw.mnt + "/.ontap/jobs"), "the clone at work", 30)
     meanwhile()

@@ -16,11 +16,6 @@ def at_work():
     return t.read(gw.mnt + "/.ontap/jobs").count(b"file.clone")
 
 
-# Without it cp looks for holes, and reads, where the server counts fewer blocks than the file has bytes: while it
-# writes them to disk, say.
-CP = ("cp", "--sparse=never")
-
-
 def start(*cmd):
     return subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
@@ -42,10 +37,10 @@ with t.own_mount() as (sim, gw), t.second_mount(sim=sim.dir) as other:
     t.run(t.ONTAPSIM, "ctl", sim.dir, "job", "stuck", "6")  # 4 here, 2 there
     ps = []
     for i in range(7):
-        ps.append(start(*CP, v + "/.snapshots/s/big", v + "/c%d" % i))
+        ps.append(start(*t.CP, v + "/.snapshots/s/big", v + "/c%d" % i))
     for i in range(2):
-        ps.append(start(*CP, w + "/big", w + "/w%d" % i))
-    ps.append(start(*CP, name, os.fsencode(v) + b"/copy\xff\xfe"))
+        ps.append(start(*t.CP, w + "/big", w + "/w%d" % i))
+    ps.append(start(*t.CP, name, os.fsencode(v) + b"/copy\xff\xfe"))
     t.wait_for(lambda: at_work() == 4, "four file clones at work on one gateway", 30)
     t.pause(0.5)
     t.eq(at_work(), 4, "file clones at work on one gateway")
@@ -63,7 +58,7 @@ with t.own_mount() as (sim, gw), t.second_mount(sim=sim.dir) as other:
     t.write(v + "/source", DATA)
     t.run(t.ONTAPSIM, "ctl", sim.dir, "job", "delay", "1500")
     with open(v + "/source", "rb") as f:
-        p = start(*CP, v + "/source", v + "/to")
+        p = start(*t.CP, v + "/source", v + "/to")
         t.wait_for(at_work, "the clone at work", 10)
         os.unlink(v + "/source")
         to = os.open(v + "/to", os.O_RDONLY)

@@ -31,8 +31,8 @@ with t.own_mount() as (sim, gw):
     os.mkdir(v + "/.snapshots/s")
     frozen = v + "/.snapshots/s/"
     before = data_calls(gw)
-    t.run_as(t.A, t.A, lambda: t.run("cp", frozen + "big", v + "/a") and None)
-    t.run("cp", v + "/big", v + "/b")
+    t.run_as(t.A, t.A, lambda: t.run(*t.CP, frozen + "big", v + "/a") and None)
+    t.run(*t.CP, v + "/big", v + "/b")
     os.link(frozen + "big", v + "/c")
     t.eq(data_calls(gw) - before, 0, "READ and WRITE calls")
     t.eq(clones(gw), 3, "file clones")
@@ -56,7 +56,7 @@ with t.own_mount() as (sim, gw):
     t.expect(errno.ENOENT, os.lstat, v + "/e")
     # The daemon is killed while ONTAP is at work.
     t.run(t.ONTAPSIM, "ctl", sim.dir, "job", "delay", "1500")
-    for cmd, name in ((("cp", frozen + "big", v + "/f"), "f"), (("ln", frozen + "big", v + "/g"), "g")):
+    for cmd, name in (((*t.CP, frozen + "big", v + "/f"), "f"), (("ln", frozen + "big", v + "/g"), "g")):
         p = subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         t.wait_for(lambda: b"file.clone" in t.read(gw.mnt + "/.ontap/jobs"), "the clone at work", 10)
         gw.replace_daemon()

@@ -19,14 +19,14 @@ with t.proxied_mount() as (sim, gw, proxy):
         os.link(sim.path() + "/f", private + "/" + n)
     os.mkdir(private + "/ontapfs-%s" % uuid.uuid4())
     want = sorted(os.listdir(private))
-    t.run("cp", v + "/big", v + "/a")
+    t.run(*t.CP, v + "/big", v + "/a")
     t.eq(sorted(os.listdir(private)), want, "young names")
     # An hour cannot be waited for: the server says that it is 2035. The look is
     # taken once in ten minutes, and by a new mount at once.
     gw.down()
     gw.up()
     proxy.tell("on SETATTR reply xor 35 268435456 count 1")
-    t.run("cp", v + "/big", v + "/b")
+    t.run(*t.CP, v + "/big", v + "/b")
     t.eq(proxy.seen("hits"), 1, "replies changed")
     want.remove(ours)
     t.eq(sorted(os.listdir(private)), want, "old names")

@@ -21,7 +21,7 @@ def nothing_left(what):
 
 
 def copied(what):
-    t.run("cp", v + "/big", v + "/copy")
+    t.run(*t.CP, v + "/big", v + "/copy")
     t.ok(t.read(v + "/copy") == DATA, "bytes: " + what)
     nothing_left("cp, " + what)
     os.unlink(v + "/copy")

@@ -19,7 +19,7 @@ def file_jobs():
 
 
 def begin(form, name):
-    cmd = ("cp", v + "/big", v + "/" + name) if form == "cp" else ("ln", v + "/.snapshots/s/big", v + "/" + name)
+    cmd = (*t.CP, v + "/big", v + "/" + name) if form == "cp" else ("ln", v + "/.snapshots/s/big", v + "/" + name)
     return subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -31,7 +31,7 @@ with t.proxied_mount() as (sim, gw, proxy):
     v, store = gw.mnt + "/project1", sim.path()
     t.write(v + "/big", DATA)
     os.mkdir(v + "/.snapshots/s")
-    t.run("cp", v + "/big", v + "/first")
+    t.run(*t.CP, v + "/big", v + "/first")
     number = 0
     for form in ("cp", "ln"):
         # The answer to that call is held; the daemon that waits for it dies.
