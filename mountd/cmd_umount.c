@@ -3,6 +3,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,10 @@
 
 #define WAIT_END_MS 30000
 #define PROBE_MS    2000
+/* Whoever looks at all mounts (df, a monitor, "ontapfs status") holds each for a
+ * moment. The kernel tells nobody when that ends, so it is asked again. */
+#define BUSY_MS     2000
+#define BUSY_TRIES  40
 
 struct umount_args {
 	const char *mountpoint;
@@ -54,6 +59,19 @@ static bool is_dead(const char *dir)
 	return bounded_run(probe, dir, PROBE_MS, out, sizeof(out)) == -ENOTCONN;
 }
 
+static int unmount(const char *dir, int flags)
+{
+	for (int i = 1;; i++) {
+		int r = umount2(dir, flags) < 0 ? -errno : 0;
+		if (r == -EBUSY && i == 1 && is_dead(dir))
+			flags |= MNT_DETACH;
+		else if (r != -EBUSY || i == BUSY_TRIES)
+			return r;
+		else
+			(void)poll(NULL, 0, BUSY_MS / BUSY_TRIES);
+	}
+}
+
 int cmd_umount(int argc, char **argv)
 {
 	static const struct argp argp = {options, parse, "MOUNTPOINT",
@@ -72,10 +90,7 @@ int cmd_umount(int argc, char **argv)
 
 	/* Connected first: after the unmount the holder may be gone at once. */
 	cleanup_fd int holder = control_connect(dir);
-	int flags = UMOUNT_NOFOLLOW | (a.lazy ? MNT_DETACH : 0);
-	r = umount2(dir, flags) < 0 ? -errno : 0;
-	if (r == -EBUSY && is_dead(dir))
-		r = umount2(dir, flags | MNT_DETACH) < 0 ? -errno : 0;
+	r = unmount(dir, UMOUNT_NOFOLLOW | (a.lazy ? MNT_DETACH : 0));
 	if (r == -EBUSY)
 		return cmd_fail("cannot unmount %s: it is in use; 'fuser -vm %s' shows by whom, "
 				"--lazy unmounts it anyway",

@@ -2,6 +2,7 @@
 """`ontapfs umount`, umount(8) and a lazy unmount all end every process of the mount; a busy mount is refused and stays."""
 # needs: own-mount
 import os
+import subprocess
 import ontapfs_test as t
 
 
@@ -26,7 +27,12 @@ with t.own_sim() as sim:
     t.ok(p.returncode != 0 and len(p.stderr.strip().splitlines()) == 1, "busy: %d %s" % (p.returncode, p.stderr))
     t.eq(t.read(g.mnt + "/project1/f"), b"x", "it goes on")
     os.close(fd)
-    g.down()
+    # Held for a moment only, as by whoever looks at all mounts: asked again.
+    fd = os.open(g.mnt + "/project1", os.O_RDONLY)
+    p = subprocess.Popen([t.ONTAPFS, "umount", g.mnt])
+    t.wait_for(lambda: p.poll() is not None or b"poll" in t.read("/proc/%d/wchan" % p.pid), "it to find the mount busy", 10)
+    os.close(fd)
+    t.eq(p.wait(30), 0, "umount of a mount that was held for a moment")
     p = t.run(t.ONTAPFS, "umount", g.mnt, check=False)
     t.ok(p.returncode != 0 and len(p.stderr.strip().splitlines()) == 1, "not mounted: %d %s" % (p.returncode, p.stderr))
     # The same place again, right away, many times.
