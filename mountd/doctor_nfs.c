@@ -101,7 +101,7 @@ static int bind_reserved(void)
 	cleanup_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	for (uint16_t port = 1023; port > 600; port--) {
+	for (uint16_t port = 1023; port >= 512; port--) {
 		struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
 		if (bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
 			return 0;

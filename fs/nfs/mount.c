@@ -132,9 +132,9 @@ void mount_pump(struct nfsio *n, int64_t now)
 
 void mount_bind_reserved(struct nfsio *n, int fd, int family)
 {
-	enum { FIRST = 512, COUNT = 512, TRIES = 64 };
+	enum { FIRST = 512, COUNT = 512 };
 	uint16_t port = (uint16_t)nfsio_random(n, COUNT);
-	for (int i = 0; i < TRIES; i++, port = (uint16_t)((port + 1) % COUNT)) {
+	for (int i = 0; i < COUNT; i++, port = (uint16_t)((port + 1) % COUNT)) {
 		struct sockaddr_storage ss = {.ss_family = (sa_family_t)family};
 		socklen_t len = sizeof(struct sockaddr_in);
 		if (family == AF_INET6) {
@@ -146,5 +146,6 @@ void mount_bind_reserved(struct nfsio *n, int fd, int family)
 		if (bind(fd, (struct sockaddr *)&ss, len) == 0 || errno != EADDRINUSE)
 			return;
 	}
-	log_debug("no reserved port free in %d tries: server decides", TRIES);
+	log_warn("no port from %d to %d is free for MOUNT: a server that wants one (mount-rootonly) refuses", FIRST,
+		 FIRST + COUNT - 1);
 }
