@@ -128,7 +128,7 @@ void caller_read_process(struct caller *c)
 	c->pid_ns = ns_inode(c->tgid, "pid");
 }
 
-bool caller_wants_out(pid_t tid)
+bool caller_wants_out(pid_t tid, bool if_unseen)
 {
 	static const struct {
 		const char *name;
@@ -137,12 +137,12 @@ bool caller_wants_out(pid_t tid)
 	char path[64], text[4096];
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
 	if (tid <= 0 || read_proc(path, text, sizeof(text)) < 0)
-		return true;
+		return if_unseen;
 	uint64_t pending = 0, held = 0;
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
 		const char *p = status_field(text, fields[i].name);
 		if (!p)
-			return true; /* behind very many groups: as if it could not be seen */
+			return if_unseen; /* behind very many groups: as if it could not be seen */
 		uint64_t mask = strtoull(p, NULL, 16);
 		*(fields[i].pending ? &pending : &held) |= mask;
 	}

@@ -34,10 +34,10 @@ void caller_read_process(struct caller *c);
 void caller_cred(const struct caller *c, int64_t want_gid, struct nfsio_cred *out);
 bool caller_in_group(const struct caller *c, uint32_t gid);
 /* Is a signal pending for that thread that should end its wait: SIGKILL, or an
- * unblocked SIGINT, SIGTERM, SIGQUIT or SIGHUP that it does not ignore? A
- * thread that cannot be seen counts as yes. Others (SIGCHLD, SIGALRM, ...) must
- * not make stat(2) fail with EINTR: programs do not expect that of files. */
-bool caller_wants_out(pid_t tid);
+ * unblocked SIGINT, SIGTERM, SIGQUIT or SIGHUP that it does not ignore? Others
+ * (SIGCHLD, SIGALRM, ...) must not make stat(2) fail with EINTR: programs do not
+ * expect that of files. if_unseen: the answer for a thread that cannot be seen. */
+bool caller_wants_out(pid_t tid, bool if_unseen);
 /* uid 0 in this process's own user, pid and mount name space. */
 bool caller_is_local_root(const struct caller *c);
 

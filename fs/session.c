@@ -4,9 +4,10 @@
  * All workers read the one descriptor, non-blocking. A worker reads into a
  * large slot of its own. FORGET and INTERRUPT are served right there, so they
  * are never kept waiting by anything. A small request is copied into a small
- * slot; a large one (WRITE) keeps the slot it lies in and the worker takes
- * another. Only when a whole class of slots is used up (four times, for
- * writes sixteen times as many as may be at work) a worker stops reading. */
+ * slot; a large one (WRITE), or any when the small ones are used up, keeps the
+ * slot it lies in and the worker takes another. Only when all large ones are
+ * used up, too (sixteen times as many as may be at work) a worker stops reading,
+ * and looks by itself who was sent a signal. */
 #include <errno.h>
 #include <linux/fuse.h>
 #include <stddef.h>
@@ -416,6 +417,13 @@ struct interrupt {
  * as long as it is unanswered. */
 #define SIGNAL_LOOK_NS (200 * NS_PER_MS)
 
+static void answer_interrupted(struct fs *fs, uint64_t unique)
+{
+	struct fuse_out_header out = {.len = sizeof(out), .error = -EINTR, .unique = unique};
+	ssize_t n = write(fs->p.fuse_fd, &out, sizeof(out));
+	(void)n; /* ENOENT: it has gone already */
+}
+
 /* Ends the request with EINTR if nothing was changed for it yet. */
 static void give_up(struct req *r)
 {
@@ -430,9 +438,7 @@ static void give_up(struct req *r)
 	}
 	pthread_mutex_unlock(&p->lock);
 	if (parked) {
-		struct fuse_out_header out = {.len = sizeof(out), .error = -EINTR, .unique = r->unique};
-		ssize_t n = write(r->fs->p.fuse_fd, &out, sizeof(out));
-		(void)n; /* ENOENT: it has gone already */
+		answer_interrupted(r->fs, r->unique);
 		r->unique = 0;
 		atomic_store_explicit(&r->slot->unique, 0, memory_order_release);
 		worker_slot_freed(r->w, r);
@@ -452,22 +458,42 @@ static bool look_at_signal(struct req *r)
 {
 	const struct fuse_in_header *in = (const void *)r->slot;
 	uint64_t unique = r->unique;
-	if (caller_wants_out((pid_t)in->pid))
+	/* Of one that nobody can see only the kernel knows that it was sent a signal. */
+	if (caller_wants_out((pid_t)in->pid, r->interrupted))
 		give_up(r);
 	return r->unique == unique;
+}
+
+/* No slot for what was read: until there is one, INTERRUPT is not read either. */
+static bool device_is_stuck(const struct worker *w)
+{
+	return !w->dev_on && atomic_load(&w->reading->unique);
+}
+
+/* What lies there was not begun, so whoever sent it may give it up. */
+static void look_at_stuck(struct worker *w)
+{
+	struct fuse_in_header *in = (void *)w->reading;
+	if (caller_wants_out((pid_t)in->pid, atomic_load(&w->reading_interrupted) == in->unique)) {
+		answer_interrupted(w->fs, in->unique);
+		atomic_store_explicit(&w->reading->unique, 0, memory_order_release);
+		worker_wake(w);
+	}
 }
 
 static void signal_look(struct ev_timer *t)
 {
 	struct worker *w = t->ctx;
 	struct pool *p = &w->fs->pool;
-	bool more = false;
+	bool stuck = device_is_stuck(w), more = stuck;
 	for (uint32_t i = 0; i < p->nsmall + p->nlarge; i++) {
 		struct req *r = &p->reqs[i];
 		/* In this order: what is at work and ours stays ours while we look. */
-		if (r->unique && atomic_load(&r->owner) == w && r->interrupted)
+		if (r->unique && atomic_load(&r->owner) == w && (r->interrupted || stuck))
 			more |= look_at_signal(r);
 	}
+	if (stuck)
+		look_at_stuck(w);
 	if (more)
 		ev_timer_arm(w->ev, t, SIGNAL_LOOK_NS);
 }
@@ -565,11 +591,8 @@ static struct req *reading_req(struct worker *w)
 static bool accept_request(struct worker *w, size_t len)
 {
 	struct fuse_in_header *in = (void *)w->reading;
-	struct req *r;
-	if (len + SLOT_END_BYTES <= SLOT_SMALL_BYTES) {
-		r = pool_take(&w->fs->pool, false);
-		if (!r)
-			return false;
+	struct req *r = len + SLOT_END_BYTES <= SLOT_SMALL_BYTES ? pool_take(&w->fs->pool, false) : NULL;
+	if (r) {
 		struct fuse_in_header *to = (void *)r->slot;
 		memcpy((uint8_t *)to + sizeof(*to), in + 1, len + SLOT_END_BYTES - sizeof(*in));
 		uint64_t unique = in->unique;
@@ -578,7 +601,7 @@ static bool accept_request(struct worker *w, size_t len)
 		*to = head;
 		atomic_store_explicit(&r->slot->unique, unique, memory_order_release);
 		atomic_store_explicit(&w->reading->unique, 0, memory_order_release);
-	} else {
+	} else { /* large, or all small slots are taken */
 		struct req *next = pool_take(&w->fs->pool, true);
 		if (!next)
 			return false;
@@ -650,6 +673,7 @@ static void device_read(struct ev_source *src, uint32_t events)
 		} else if (!accept_request(w, (size_t)n)) {
 			/* It stays where it is; wake_run tries again when a slot is free. */
 			device_pause(w);
+			ev_timer_arm(w->ev, &w->signal_timer, SIGNAL_LOOK_NS);
 		}
 	}
 }

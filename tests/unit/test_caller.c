@@ -330,15 +330,16 @@ static void wants_out(void **state)
 	signal(SIGHUP, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGQUIT, SIG_DFL);
-	assert_true(caller_wants_out(0)); /* nobody that can be seen */
-	assert_true(caller_wants_out(-1));
+	assert_true(caller_wants_out(0, true)); /* nobody that can be seen */
+	assert_true(caller_wants_out(-1, true));
+	assert_false(caller_wants_out(0, false));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		pid_t pid = spawn(rows[i].prepare);
 		assert_true(pid > 0);
 		stop(pid);
 		if (rows[i].sig)
 			kill(pid, rows[i].sig);
-		bool out = caller_wants_out(pid);
+		bool out = caller_wants_out(pid, false);
 		end(pid);
 		if (out != rows[i].out)
 			fail_msg("%s", rows[i].what);
