@@ -134,7 +134,7 @@ bool caller_wants_out(pid_t tid, bool if_unseen)
 		const char *name;
 		bool pending;
 	} fields[] = {{"\nSigPnd:", true}, {"\nShdPnd:", true}, {"\nSigBlk:", false}, {"\nSigIgn:", false}};
-	char path[64], text[4096];
+	char path[64], text[16384]; /* the signals stand behind the groups */
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
 	if (tid <= 0 || read_proc(path, text, sizeof(text)) < 0)
 		return if_unseen;

@@ -89,26 +89,50 @@ enum shadow { SHADOW_SNAPDIR = 1, SHADOW_CLONEDIR = 2, SHADOW_PRIVATE = 4 };
 
 enum fs_end { FS_RUNNING, FS_UNMOUNTED, FS_STOPPED, FS_FAILED };
 
-/* ---- session.c: the device ---------------------------------------------------- */
+/* ---- session.c: what is agreed on with the kernel -------------------------------- */
 int session_new(struct fs *fs, char err[512]);
 /* Reads (or on takeover replays) INIT and answers it. */
 int session_init(struct fs *fs, char err[512]);
+/* Ends the mount's service; the first reason counts. Any thread. */
+void fs_end(struct fs *fs, enum fs_end how);
+
+/* ---- worker.c: the device, slots, threads ------------------------------------------ */
 /* All workers are made before the first one starts: they wake each other. */
 int worker_init(struct fs *fs, uint32_t id);
 int worker_start(struct worker *w);
 void worker_stop(struct worker *w);
-/* On takeover: parks what a predecessor had read and not answered, for worker 0. */
-void session_replay(struct fs *fs);
+/* The one whose thread this is. */
+struct worker *worker_self(void);
+/* Has it look at what is parked, and at the device. Any thread. */
+void worker_wake(struct worker *w);
+/* Makes r the request whose bytes lie in its slot. */
+void worker_request_init(struct worker *w, struct req *r);
 /* Processes one whole request that lies in `slot` of the pool. */
 void worker_process(struct worker *w, struct req *r);
+struct fuse_in_header;
+/* FORGET or BATCH_FORGET of len bytes; its slot is free afterwards. */
+void worker_forget(struct worker *w, struct fuse_in_header *in, size_t len);
 /* The table of inodes is full: has the kernel give some back, and runs again(r)
  * when there is room; ENFILE after STARVE_NS. */
 void worker_starve(struct req *r, void (*again)(struct req *r));
-/* The replayed change at work has ended: the next one may begin. Worker 0. */
-void worker_replay_done(struct worker *w);
 /* A slot was freed: lets parked requests and a paused device go on. */
 void worker_slot_freed(struct worker *w, struct req *r);
-void fs_end(struct fs *fs, enum fs_end how);
+
+/* ---- interrupt.c: who waits and was sent a signal ------------------------------------ */
+/* An INTERRUPT, own_unique, of the request `unique`. */
+void interrupt_request(struct worker *w, uint64_t own_unique, uint64_t unique);
+/* The worker cannot read the device: looks by itself who was sent a signal. */
+void interrupt_watch(struct worker *w);
+/* The worker's signal_timer. */
+void interrupt_look(struct ev_timer *t);
+
+/* ---- replay.c: after a takeover --------------------------------------------------------- */
+/* Parks what a predecessor had read and not answered, for worker 0. */
+void session_replay(struct fs *fs);
+/* Begins the next change; without one the device is read again. Worker 0. */
+void replay_next(struct worker *w);
+/* The replayed change at work has ended: the next one may begin. Worker 0. */
+void worker_replay_done(struct worker *w);
 
 /* ---- order.c: READ after WRITE -------------------------------------------------- */
 /* NULL: out of memory. */
