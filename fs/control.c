@@ -372,22 +372,26 @@ static uint32_t file_clones_of(struct control *c, const struct uuid *volume)
 	return n;
 }
 
-/* Begins those whose turn it is. Those that waited too long are told that the
- * filer is busy: their callers copy by themselves. Next due time, or 0. */
+/* Begins those whose turn it is, once ONTAP is known to answer. Those that waited
+ * too long, or for nothing, are told so: their callers copy by themselves. Next due
+ * time, or 0. */
 static int64_t queued_run(struct control *c, int64_t now)
 {
 	int64_t next = 0;
 	struct list *l, *tmp;
 	list_for_each(l, tmp, &c->queued) {
 		struct ctl_msg *m = list_entry(l, struct ctl_msg, link);
-		if (file_clones_of(c, &m->volume) < FILE_CLONES_MAX) {
+		if (c->health.ok && file_clones_of(c, &m->volume) < FILE_CLONES_MAX) {
 			list_remove(l);
 			verb_start(c, m);
-		} else if (m->deadline_ns <= now) {
+		} else if (m->deadline_ns <= now || (!c->health.ok && c->health.last_fail_ns)) {
 			list_remove(l);
 			m->error.err = -EBUSY;
-			snprintf(m->error.text, sizeof(m->error.text), "%u file clones are at work in this volume",
-				 FILE_CLONES_MAX);
+			if (c->health.ok)
+				snprintf(m->error.text, sizeof(m->error.text),
+					 "%u file clones are at work in this volume", FILE_CLONES_MAX);
+			else
+				snprintf(m->error.text, sizeof(m->error.text), "ONTAP does not answer");
 			ctl_answer(m);
 		} else if (!next || m->deadline_ns < next) {
 			next = m->deadline_ns;

@@ -444,12 +444,13 @@ static bool is_pair(const struct fs *fs, const struct node *from, const struct n
 	return uuid_eq(&a->volume, &b->volume) && !space_is_snapshot(b);
 }
 
-/* While ONTAP does not answer, nobody waits to learn that again. */
+/* While ONTAP does not answer, nobody waits to learn that again. A daemon that has
+ * just taken over does not know yet: fs/control.c holds the clone until it does. */
 static bool ontap_is_there(struct fs *fs)
 {
 	struct control_health h;
 	control_health(fs->ctl, &h);
-	return h.ok;
+	return h.ok || !h.last_fail_ns;
 }
 
 static struct filecopy *filecopy_new(struct req *r, struct node *from)

@@ -76,3 +76,13 @@ with t.proxied_mount() as (sim, gw, proxy):
         t.eq((len(old), left()), (2 if form == "cp" else 1, []), "private names: " + form)
         t.wait_for(lambda: sorted(j["state"] for j in file_jobs()[before:]) == ["failure", "success"],
                    "the first job to find nothing: %r" % file_jobs()[before:], 10)
+
+    # A daemon that has just taken over waits to learn whether ONTAP answers; then it is a clone as ever.
+    t.run(t.ONTAPSIM, "ctl", sim.dir, "job", "delay", "0")
+    t.run(t.ONTAPSIM, "ctl", sim.dir, "fault", "rest", "delay", "1000", "8")
+    before = len(file_jobs())
+    gw.replace_daemon()
+    t.run("ln", v + "/.snapshots/s/big", v + "/soon")
+    t.run(t.ONTAPSIM, "ctl", sim.dir, "fault", "clear")
+    t.eq(len(file_jobs()) - before, 1, "file clones")
+    t.ok(t.read(v + "/soon") == DATA, "bytes of the first one after a takeover")
