@@ -2,7 +2,6 @@
 import os
 import random
 import re
-import signal
 import time
 import killpoints
 import load
@@ -71,7 +70,7 @@ def server_kills(times):
         workers = start(sim, gw)
         begin_all, connects = time.monotonic(), stat_of(gw, "ontapfs_nfs_reconnects_total")
         for _ in range(times):
-            os.kill(sim.pid("nfs"), signal.SIGKILL)
+            sim.kill("nfs")
             sim.up()
             pauses.check(time.monotonic())
             workers.goes_on()

@@ -11,6 +11,7 @@ import json
 import os
 import pickle
 import re
+import select
 import shutil
 import signal
 import ssl
@@ -442,6 +443,16 @@ class Sim:
         """Process of one daemon; face is "rest" or "nfs"."""
         with open(os.path.join(self.dir, "run", face + ".pid"), encoding="ascii") as f:
             return int(f.read())
+
+    def kill(self, face):
+        """kill -9 of a daemon; returns when it is gone: until then `up` believes that it runs."""
+        pid = self.pid(face)
+        fd = os.pidfd_open(pid)
+        try:
+            os.kill(pid, signal.SIGKILL)
+            ok(select.select([fd], [], [], 30)[0], "the killed %s daemon does not end" % face)
+        finally:
+            os.close(fd)
 
     @contextlib.contextmanager
     def silent(self, face):

@@ -298,5 +298,5 @@ def kills_under_load(sim, gw, what, rounds):
 
 def kill_server(sim):
     """kill -9 of the NFS server: what it has not written is lost."""
-    os.kill(sim.pid("nfs"), 9)
+    sim.kill("nfs")
     sim.down()

@@ -58,7 +58,7 @@ try:
         # The keeper killed while they stand still: they die with it.
         with connect() as s:
             control(s, "freeze")
-            os.kill(int(t.read(run + "nfs.pid")), signal.SIGKILL)
+            sim.kill("nfs")
         sim.up()
         t.ok(all(state_of(p) in ("gone", "Z") for p in pids), "the old servers are gone")
         t.write(f, "second")

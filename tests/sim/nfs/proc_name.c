@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "tests/sim/nfs/call.h"
+#include "tests/sim/nfs/making.h"
 #include "tests/sim/nfs/tree.h"
 #include "tests/sim/nfs/unstable.h"
 #include "tests/sim/util.h"
@@ -103,16 +104,19 @@ static mode_t mode_in(const sattr3 *a, mode_t unset)
 static nfsstat3 finish_made(const struct obj *dir, const char *name, const sattr3 *a,
                             bool skip_mode, struct node *n, struct stat *st)
 {
-	AUTO_CLOSE int fd = openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_CLOSE int fd = -1;
 	sattr3 rest = *a;
 	int r;
 
-	if (fd < 0)
-		return status_of(-errno);
+	making_begin(&dir->n.k, name);
+	fd = openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	r = fd < 0 ? -errno : 0;
 	rest.size.set_it = FALSE;
-	r = attr_apply(fd, -1, &rest, skip_mode);
+	if (r == 0)
+		r = attr_apply(fd, -1, &rest, skip_mode);
 	if (r == 0)
 		r = describe(dir, fd, n, st);
+	making_end();
 	return status_of(r);
 }
 
@@ -147,6 +151,7 @@ static nfsstat3 create_new(const struct obj *dir, const char *name, const create
 
 	if (fd < 0)
 		return status_of(-errno);
+	making_begin(&dir->n.k, name);
 	if (how->mode == EXCLUSIVE) {
 		struct timespec ts[2];
 
@@ -158,6 +163,7 @@ static nfsstat3 create_new(const struct obj *dir, const char *name, const create
 	}
 	if (r == 0)
 		r = describe(dir, fd, n, st);
+	making_end();
 	return status_of(r);
 }
 

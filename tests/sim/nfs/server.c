@@ -20,6 +20,7 @@
 
 #include "tests/sim/freeze.h"
 #include "tests/sim/nfs/drc.h"
+#include "tests/sim/nfs/making.h"
 #include "tests/sim/nfs/simnfs.h"
 #include "tests/sim/nfs/unstable.h"
 #include "tests/sim/nfs/worker.h"
@@ -387,6 +388,8 @@ static int start(char *err)
 	r = watch_signals();
 	if (r == 0)
 		r = fh_init(srv.dir, err, ERR_LEN);
+	if (r == 0)
+		r = making_init(srv.dir);
 	if (r == 0)
 		r = fdc_init(cache_size());
 	if (r == 0)
