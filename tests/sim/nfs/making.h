@@ -12,8 +12,8 @@
  * -errno.  fh_init() must have been called. */
 int making_init(const char *dir);
 
-/* This thread has just made `name` in the directory `dir`. */
-void making_begin(const struct kfh *dir, const char *name);
+/* This thread is about to make `name` in the directory dir, open as dir_fd. */
+void making_begin(int dir_fd, const struct kfh *dir, const char *name);
 
 /* It is finished, or failed with an answer. */
 void making_end(void);

@@ -59,6 +59,16 @@ static nfsstat3 get_for_old(struct call *c, diropargs3 *where, struct obj *dir, 
 	return tree_is_virtual(&dir->n, *name) ? NFS3ERR_ACCES : NFS3_OK;
 }
 
+/* The same for something that is not there yet; put_made() ends it. */
+static nfsstat3 get_to_make(struct call *c, diropargs3 *where, struct obj *dir, const char **name)
+{
+	nfsstat3 s = get_for_new(c, where, dir, name);
+
+	if (s == NFS3_OK)
+		making_begin(dir->fd, &dir->n.k, *name);
+	return s;
+}
+
 /* The answer of all procedures that make something. */
 static void put_made(struct call *c, nfsstat3 s, const struct obj *dir, const struct node *n,
                      const struct stat *st)
@@ -66,6 +76,7 @@ static void put_made(struct call *c, nfsstat3 s, const struct obj *dir, const st
 	char fh[FH_WIRE_LEN];
 	CREATE3resok res;
 
+	making_end();
 	put_status(c, s);
 	attr_wcc(dir, &res.dir_wcc);
 	if (s != NFS3_OK) {
@@ -104,19 +115,16 @@ static mode_t mode_in(const sattr3 *a, mode_t unset)
 static nfsstat3 finish_made(const struct obj *dir, const char *name, const sattr3 *a,
                             bool skip_mode, struct node *n, struct stat *st)
 {
-	AUTO_CLOSE int fd = -1;
+	AUTO_CLOSE int fd = openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	sattr3 rest = *a;
 	int r;
 
-	making_begin(&dir->n.k, name);
-	fd = openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	r = fd < 0 ? -errno : 0;
+	if (fd < 0)
+		return status_of(-errno);
 	rest.size.set_it = FALSE;
-	if (r == 0)
-		r = attr_apply(fd, -1, &rest, skip_mode);
+	r = attr_apply(fd, -1, &rest, skip_mode);
 	if (r == 0)
 		r = describe(dir, fd, n, st);
-	making_end();
 	return status_of(r);
 }
 
@@ -151,7 +159,6 @@ static nfsstat3 create_new(const struct obj *dir, const char *name, const create
 
 	if (fd < 0)
 		return status_of(-errno);
-	making_begin(&dir->n.k, name);
 	if (how->mode == EXCLUSIVE) {
 		struct timespec ts[2];
 
@@ -163,7 +170,6 @@ static nfsstat3 create_new(const struct obj *dir, const char *name, const create
 	}
 	if (r == 0)
 		r = describe(dir, fd, n, st);
-	making_end();
 	return status_of(r);
 }
 
@@ -226,7 +232,7 @@ bool proc_create(struct call *c)
 	a.where.name.filename3_val = c->mem->name[0];
 	if (!xdr_CREATE3args(&c->in, &a))
 		return false;
-	s = get_for_new(c, &a.where, &dir, &name);
+	s = get_to_make(c, &a.where, &dir, &name);
 	/* between the two steps the name may come or go, so there may be more rounds */
 	for (int i = 0; s == NFS3_OK && i < 16; i++) {
 		s = create_new(&dir, name, &a.how, &n, &st);
@@ -257,7 +263,7 @@ bool proc_mkdir(struct call *c)
 	a.where.name.filename3_val = c->mem->name[0];
 	if (!xdr_MKDIR3args(&c->in, &a))
 		return false;
-	s = get_for_new(c, &a.where, &dir, &name);
+	s = get_to_make(c, &a.where, &dir, &name);
 	if (s == NFS3_OK) {
 		mode_t mode = mode_in(&a.attributes, 0700);
 
@@ -285,7 +291,7 @@ bool proc_symlink(struct call *c)
 	a.symlink_data.nfspath3_val = c->mem->path;
 	if (!xdr_SYMLINK3args(&c->in, &a))
 		return false;
-	s = get_for_new(c, &a.where, &dir, &name);
+	s = get_to_make(c, &a.where, &dir, &name);
 	if (s == NFS3_OK) {
 		c->mem->path[a.symlink_data.nfspath3_len] = '\0';
 		if (memchr(c->mem->path, '\0', a.symlink_data.nfspath3_len))
@@ -338,7 +344,7 @@ bool proc_mknod(struct call *c)
 	a.where.name.filename3_val = c->mem->name[0];
 	if (!xdr_MKNOD3args(&c->in, &a))
 		return false;
-	s = get_for_new(c, &a.where, &dir, &name);
+	s = get_to_make(c, &a.where, &dir, &name);
 	if (s == NFS3_OK)
 		s = mknod_in(&dir, name, &a.what, &n, &st);
 	put_made(c, s, &dir, &n, &st);
