@@ -3,14 +3,18 @@ SIM_X   := $(wildcard tests/sim/nfs/*.x)
 SIM_GEN := $(foreach x,$(SIM_X),$(B)/gen/sim/$(basename $(notdir $(x))).h $(B)/gen/sim/$(basename $(notdir $(x)))_xdr.c)
 SIM_XDR_OBJ := $(foreach x,$(SIM_X),$(B)/gen/sim/$(basename $(notdir $(x)))_xdr.o)
 
-$(B)/gen/sim/%.h: tests/sim/nfs/%.x | $(B)/deps.ok
+# rpcgen writes the paths that it is given into its output, hence the copies: made
+# once, since both outputs are made at the same time.
+SIM_X_COPIES := $(patsubst tests/sim/nfs/%,$(B)/gen/sim/%,$(SIM_X))
+$(SIM_X_COPIES): $(B)/gen/sim/%.x: tests/sim/nfs/%.x | $(B)/deps.ok
 	@mkdir -p $(@D)
+	$(Q)cp $< $@
+$(B)/gen/sim/%.h: $(B)/gen/sim/%.x
 	$(call say,RPCGEN,$@)
-	$(Q)cp $< $(@D)/$*.x && cd $(@D) && rm -f $*.h && rpcgen -N -h -o $*.h $*.x
-$(B)/gen/sim/%_xdr.c: tests/sim/nfs/%.x | $(B)/deps.ok
-	@mkdir -p $(@D)
+	$(Q)cd $(@D) && rm -f $*.h && rpcgen -N -h -o $*.h $*.x
+$(B)/gen/sim/%_xdr.c: $(B)/gen/sim/%.x
 	$(call say,RPCGEN,$@)
-	$(Q)cp $< $(@D)/$*.x && cd $(@D) && rm -f $*_xdr.c && rpcgen -N -c -o $*_xdr.c $*.x
+	$(Q)cd $(@D) && rm -f $*_xdr.c && rpcgen -N -c -o $*_xdr.c $*.x
 # Generated code: no warnings of ours apply to it.
 $(SIM_XDR_OBJ): $(B)/gen/sim/%_xdr.o: $(B)/gen/sim/%_xdr.c $(B)/gen/sim/%.h
 	$(call say,CC,$<)
