@@ -30,6 +30,10 @@ def run(*args, status=0):
     return p.stdout.splitlines()
 
 
+# The parts that are in the tree: a table that is none would be noticed only when somebody wants hours of it.
+p = subprocess.run([t.TOP + "/tests/all/run", "--list"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+t.eq(p.returncode, 0, "tests/all/parts is a table of parts: " + p.stdout)
+
 with subprocess.Popen(ALL, stdout=subprocess.PIPE, text=True) as p:
     t.wait_for(lambda: "two" in ran(), "the second part", 30)
     p.send_signal(signal.SIGTERM)
