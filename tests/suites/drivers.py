@@ -199,38 +199,45 @@ def pjdfstest(place):
         shutil.rmtree(d, ignore_errors=True)
 
 
-# Operations that no NFSv3 server has: fsx would find that out by itself, and log it.
+# kind: (arguments, operations are one in so many). Large operations move a hundred times the bytes. Where fsx closes
+# and opens, it has the kernel drop all caches of the machine as well, half a second each: most of it goes without.
 FSX = {
-    "buffered and mapped": [],
-    "reopened": ["-c", "20"],
-    "flushed": ["-f"],
-    "not mapped": ["-R", "-W"],
-    "direct": ["-Z", "-R", "-W", "-r", "4096", "-w", "4096"],
-    "aio": ["-A"],
-    "large": ["-l", "16777216", "-o", "2097152"],
+    "buffered and mapped": ([], 1),
+    "reopened": (["-c", "20"], 1),
+    "reopened and read anew": (["-c", "20"], 100),
+    "flushed": (["-f"], 1),
+    "not mapped": (["-R", "-W"], 1),
+    "direct": (["-Z", "-R", "-W", "-r", "4096", "-w", "4096"], 1),
+    "aio": (["-A"], 1),
+    "large": (["-l", "16777216", "-o", "2097152"], 20),
 }
+# A name space of mounts for one command, in which nothing happens to the caches.
+KEEP_CACHES = ["unshare", "--mount", "--propagation", "private", "sh", "-ec",
+               'mount --bind "$0" /proc/sys/vm/drop_caches; exec "$@"']
 
 
 def fsx(place):
     """Random operations on one file against a model of it."""
     prog = place.program("fsx")
     os.makedirs(os.path.join(place.work, "fsx"))
-    for what, flags in FSX.items():
+    no_caches = os.path.join(place.work, "drop_caches")
+    t.write(no_caches, b"")
+    for what, (flags, one_in) in FSX.items():
         for seed in place.args.seeds:
             name = "%s, seed %d" % (what, seed)
             if not place.wanted(name):
                 continue
             d = place.fresh(name)
-            # Large operations move a hundred times the bytes.
-            ops = max(1, place.args.ops // 20) if what == "large" else place.args.ops
             files = [os.path.join(p, os.path.basename(d), "file%d" % i) for i, p in enumerate(place.paths)]
             if place.args.store:
                 files = [os.path.join(d, "file0")]
+            ops = max(1, place.args.ops // one_in)
+            cmd = [] if "anew" in what else [*KEEP_CACHES, no_caches]
 
-            def one(i, path, seed=seed, flags=flags, ops=ops, name=name):
+            def one(i, path, seed=seed, name=name, cmd=(*cmd, prog, *flags, "-q", "-N", str(ops)), ops=ops):
                 who = name if len(files) == 1 else "%s, mount %d" % (name, i + 1)
-                status, text = place.spawn(who, [prog, *flags, "-q", "-N", str(ops), "-S", str(seed + 1000 * i),
-                                                 "-P", place.work + "/fsx", path], place.work, 60 + ops)
+                status, text = place.spawn(who, [*cmd, "-S", str(seed + 1000 * i), "-P", place.work + "/fsx", path],
+                                           place.work, 60 + ops)
                 place.results.add(who, status == 0 and "A-OK" in text, "exit %s\n%s" % (status, end(text, 20)))
 
             with snapshots_meanwhile(place, name):
