@@ -16,11 +16,13 @@
 #include "fs/base/log.h"
 #include "mountd/cmd.h"
 #include "mountd/config.h"
+#include "mountd/dead.h"
 #include "mountd/mountopts.h"
 #include "mountd/mounts.h"
 
 #define LOG_DIR      "/var/log/ontapfs"
 #define HOLDER_NAME  "ontapfs-hold"
+#define DEAD_MAX     16 /* dead mounts on top of each other */
 #define EXIT_MOUNT_8 32 /* "mount failure" in mount(8) */
 
 struct mount_args {
@@ -43,6 +45,9 @@ static int check_mountpoint(const struct mount_args *a, struct mount_plan *p)
 	int r = mounts_resolve(a->mountpoint, p->dir);
 	if (r < 0)
 		return cmd_fail("cannot mount %s: %s", a->mountpoint, strerror(-r));
+	/* What holder and daemon left behind when both were killed. */
+	for (int i = 0; !a->fake && i < DEAD_MAX && mounts_has(p->dir) > 0 && dead_detach(p->dir) > 0; i++)
+		fprintf(stderr, "ontapfs: a mount at %s whose daemon is gone was taken away\n", p->dir);
 	r = mounts_has(p->dir);
 	if (r != 0)
 		return cmd_fail("cannot mount %s: %s", p->dir,

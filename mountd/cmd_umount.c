@@ -2,22 +2,19 @@
  * ended, so that what comes next may count on it. */
 #include <argp.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include "fs/base/cleanup.h"
 #include "mountd/args.h"
-#include "mountd/bounded.h"
 #include "mountd/cmd.h"
 #include "mountd/control.h"
+#include "mountd/dead.h"
 #include "mountd/mounts.h"
 
 #define WAIT_END_MS 30000
-#define PROBE_MS    2000
 /* Whoever looks at all mounts (df, a monitor, "ontapfs status") holds each for a
  * moment. The kernel tells nobody when that ends, so it is asked again. */
 #define BUSY_MS     2000
@@ -45,25 +42,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static int probe(int out_fd, const void *dir)
-{
-	struct statx sx;
-	(void)out_fd;
-	return statx(AT_FDCWD, dir, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &sx) < 0 ? -errno : 0;
-}
-
-/* Nobody answers there: taking it away cannot cost anybody anything. */
-static bool is_dead(const char *dir)
-{
-	char out[1];
-	return bounded_run(probe, dir, PROBE_MS, out, sizeof(out)) == -ENOTCONN;
-}
-
 static int unmount(const char *dir, int flags)
 {
 	for (int i = 1;; i++) {
 		int r = umount2(dir, flags) < 0 ? -errno : 0;
-		if (r == -EBUSY && i == 1 && is_dead(dir))
+		/* Nobody answers in a dead one: taking it away cannot cost anybody anything. */
+		if (r == -EBUSY && i == 1 && dead_mount(dir))
 			flags |= MNT_DETACH;
 		else if (r != -EBUSY || i == BUSY_TRIES)
 			return r;

@@ -16,6 +16,7 @@
 #include "mountd/csi/csi.h"
 #include "mountd/csi/filer.h"
 #include "mountd/csi/http.h"
+#include "mountd/mounts.h"
 
 #define DRAIN_MS 20000
 
@@ -201,7 +202,13 @@ int main(int argc, char **argv)
 		s.endpoint = a.endpoint;
 	if (!s.node_id && gethostname(host, sizeof(host) - 1) == 0)
 		s.node_id = host;
-	if (s.tree && (resolve(&s.tree, tree) != 0 || resolve(&s.kubelet_dir, kubelet) != 0))
+	/* The tree may come later, or be dead: what is mounted there is not asked. */
+	int found = s.tree ? mounts_resolve(s.tree, tree) : 0;
+	if (found < 0)
+		return fail(s.tree, strerror(-found));
+	if (s.tree)
+		s.tree = tree;
+	if (s.tree && resolve(&s.kubelet_dir, kubelet) != 0)
 		return 1;
 
 	/* A core dump would hold the password. */

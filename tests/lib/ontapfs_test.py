@@ -485,7 +485,8 @@ class Gateway:
 
     def try_up(self):
         """Exit status of the mount command; its words are in .said."""
-        os.makedirs(self.mnt, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # of a dead mount, too, which cannot be looked at
+            os.makedirs(self.mnt)
         cmd = [ONTAPFS, "mount", "--log", self.log, self.source, self.mnt]
         if self.opts:
             cmd += ["-o", ",".join(self.opts)]

@@ -1,13 +1,19 @@
 #!/usr/bin/python3
-"""A fake kubelet registers the driver and publishes into pods without rights, while daemons are killed and upgraded."""
+"""A fake kubelet registers the driver and publishes into pods without rights, while daemons are killed and upgraded.
+
+The tree is mounted, and its program replaced, by the scripts that stand in the chart."""
 # needs: own-mount
 # log-ok: killed by signal 9|died of signal 9
 # time-limit: 180
 import ctypes
 import errno
+import json
 import os
+import re
 import signal
 import subprocess
+import textwrap
+import urllib.error
 import urllib.request
 import csi_test as c
 import ontapfs_test as t
@@ -16,18 +22,27 @@ UID = 1000
 SCRIPT = """set -eu
 test "$(id -u)" = 1000
 grep -q '^CapEff:.0000000000000000$' /proc/self/status
-test "$(echo /*)" = "/data /lib /lib64 /proc /run1 /usr /bin" || ls -d /* | sort | tr '\\n' ' '
-echo epoch1 > data/log
-ls data/.snapshots
-mkdir data/.snapshots/from-pod
-echo epoch2 > data/log
+test "$(echo /*)" = "/bin /data /lib /lib64 /proc /run1 /usr"
+x() {
+	echo "\$ $1"
+	eval "$1"
+}
+x 'id -u; grep CapEff /proc/self/status; echo /*'
+x 'echo epoch1 > data/log'
+x 'ls data/.snapshots'
+x 'mkdir data/.snapshots/from-pod'
+x 'echo epoch2 > data/log'
+x 'cat data/.snapshots/from-pod/log'
 test "$(cat data/.snapshots/from-pod/log)" = epoch1
-cd data/.clones && ln -s ../.snapshots/from-pod podclone && cd /
-echo more >> data/.clones/podclone/log
+x 'cd data/.clones; ln -s ../.snapshots/from-pod podclone; cd /'
+x 'echo more >> data/.clones/podclone/log'
+x 'cat data/.clones/podclone/log'
 test "$(cat data/.clones/podclone/log)" = "epoch1
 more"
+x 'cat data/log'
 test "$(cat data/log)" = epoch2
-if echo x > run1/new 2>/dev/null; then exit 8; fi
+x '! touch run1/new'
+x 'cat run1/log'
 test "$(cat run1/log)" = epoch0
 echo done
 """
@@ -89,6 +104,62 @@ class Pod:
         return out
 
 
+def note(text):
+    """A line of the transcript."""
+    print("kubelet: " + text, flush=True)
+
+
+class Node:
+    """What the DaemonSets of the chart run on a node, in DIR instead of /var/lib/ontapfs."""
+
+    def __init__(self, backend):
+        self.dir, self.backend = t.WORK + "/node", backend
+        self.mnt, self.log = self.dir + "/tree", t.WORK + "/holder.log"
+        os.mkdir(self.dir)
+        self.holder = None
+        self.gw = t.Gateway(backend, self.mnt)  # for its processes
+        self.env = dict(os.environ, ONTAPFS_RUN_DIR=self.dir + "/run", PATH=t.BUILD + ":" + os.environ["PATH"],
+                        ONTAPFS_HOLD=t.BUILD + "/ontapfs-hold")
+
+    def script(self, template, container, program=t.ONTAPFS):
+        text = t.read(t.TOP + "/packaging/kubernetes/chart/templates/%s.yaml" % template).decode()
+        block = re.search(r"- name: %s\n.*?command: \[sh, -euc\]\n +args:\n +- \|\n((?: {14}[^\n]*\n)+)" % container, text, re.S).group(1)
+        for old, new in (("{{ .Values.hostDir }}", self.dir), ("/etc/ontapfs/backend.json", self.backend),
+                         ("/usr/bin/ontapfs", program)):
+            block = block.replace(old, new)
+        return textwrap.dedent(block)
+
+    def up(self):
+        """The holder's container: comes back when the tree answers."""
+        with open(self.log, "ab") as log:
+            self.holder = subprocess.Popen(["sh", "-euc", self.script("holder", "holder")], env=self.env,
+                                           stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        t.wait_for(lambda: self.holder.poll() is not None or
+                   subprocess.run([t.ONTAPFS, "status", self.mnt], env=self.env, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL, check=False).returncode == 0, "the holder is ready", 60)
+        t.ok(self.holder.poll() is None, "the holder lives: " + t.tail(self.log))
+
+    def rollout(self, program=t.ONTAPFS):
+        """The init container of the driver's pod, with the program of its image; what it said."""
+        p = t.run("sh", "-euc", self.script("node", "program", program), env=self.env, timeout=60)
+        return p.stdout + p.stderr
+
+    def daemon_program(self):
+        return os.readlink("/proc/%d/exe" % self.gw.process())
+
+    def kill(self):
+        """As the kernel does when a container has used up its memory."""
+        daemon = self.gw.process()
+        self.holder.kill()
+        os.kill(daemon, signal.SIGKILL)
+        self.holder.wait()
+
+    def down(self):
+        if self.holder and self.holder.poll() is None:
+            self.holder.terminate()
+            self.holder.wait(60)
+
+
 def held(d, snapshot):
     """rmdir from a fresh process is refused: EBUSY, or what a daemon says in its first minute."""
     error = t.run("rmdir", snapshot, check=False).stderr
@@ -104,69 +175,118 @@ def register(d):
     t.eq(d.csi("Node", "NodeGetInfo").node_id, "node1", "the node")
 
 
+def http(d, path):
+    """Status and text of what the driver tells at its port."""
+    try:
+        with urllib.request.urlopen("http://127.0.0.1:%d%s" % (d.port(), path), timeout=10) as r:
+            return r.status, r.read().decode()
+    except urllib.error.HTTPError as e:
+        return e.code, e.read().decode()
+
+
 def metric(d, name):
-    with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % d.port(), timeout=10) as r:
-        for line in r.read().decode().splitlines():
-            if line.startswith("ontapfs_csi_" + name + " "):
-                return float(line.split()[1])
+    for line in http(d, "/metrics")[1].splitlines():
+        if line.startswith("ontapfs_csi_" + name + " "):
+            return float(line.split()[1])
     return None
 
 
 POLICY = {"team-a": {"paths": ["project1"], "verbs": ["read", "write"]}}
-with c.driver(POLICY) as (sim, gw, d):
-    register(d)
-    os.chmod(gw.mnt + "/project1", 0o777)
-    t.write(gw.mnt + "/project1/log", "epoch0\n", mode=0o666)
-    os.chmod(gw.mnt + "/project1/log", 0o666)
-    os.mkdir(gw.mnt + "/project1/.snapshots/run1")
-    data, run1 = d.target("pod-1"), d.target("pod-1", "run1")
-    d.publish_inline("project1", data)
-    d.publish_inline("project1/.snapshots/run1", run1)
-    d.publish_inline("project1/.snapshots/run1", run1)  # again: the same
-    t.eq((metric(d, "published"), metric(d, "snapshots_held"), metric(d, "registered")), (2, 1, 1), "metrics")
+with t.own_sim() as sim:
+    node = Node(sim.backend)
+    t.write(t.WORK + "/policy.json", json.dumps({"namespaces": POLICY}))
+    d = c.Driver(None, node.mnt, "--policy=" + t.WORK + "/policy.json")
+    try:
+        # A fresh node: neither directory nor tree is there, and the driver's pod comes first.
+        t.ok("no tree is mounted yet" in node.rollout(), "the program is put there")
+        d.up()
+        register(d)
+        data, run1 = d.target("pod-1"), d.target("pod-1", "run1")
+        t.ok("no tree is mounted" in c.refused("UNAVAILABLE", d.publish_inline, "project1", data), "kubelet has to wait")
+        t.eq((http(d, "/healthz")[0], http(d, "/readyz")[0]), (200, 503), "alive, not ready")
+        note("registered; node1 has no tree yet: NodePublishVolume is UNAVAILABLE, /healthz 200, /readyz 503")
+        node.up()
+        t.eq(http(d, "/readyz")[0], 200, "ready")
 
-    pod = Pod("1", {"data": data, "run1": run1})
-    t.eq(pod.run(SCRIPT).splitlines()[-1], "done", "the pod's work")
-    t.eq(t.rest_volume("podclone", sim.dir)["clone"]["parent_volume"]["name"], "project1", "the pod's clone")
-    snapshot = gw.mnt + "/project1/.snapshots/run1"
-    t.ok(held(d, snapshot) and "busy" in t.run("rmdir", snapshot, check=False).stderr, "a published snapshot is held")
+        os.chmod(node.mnt + "/project1", 0o777)
+        t.write(node.mnt + "/project1/log", "epoch0\n", mode=0o666)
+        os.chmod(node.mnt + "/project1/log", 0o666)
+        os.mkdir(node.mnt + "/project1/.snapshots/run1")
+        d.publish_inline("project1", data)
+        d.publish_inline("project1/.snapshots/run1", run1)
+        d.publish_inline("project1/.snapshots/run1", run1)  # again: the same
+        t.eq((metric(d, "published"), metric(d, "snapshots_held"), metric(d, "registered")), (2, 1, 1), "metrics")
+        for m in t.read("/proc/self/mountinfo").decode().splitlines():
+            if " " + d.kubelet + "/" in m:
+                f = m.split()
+                note("published %s at %s, %s" % (f[3], f[4].replace(t.WORK, ""), f[5]))
+                t.ok({"nosuid", "nodev", "ro" if f[4] == run1 else "rw"} <= set(f[5].split(",")), m)
 
-    # A program with an open file lives through a kill and an upgrade of the daemon, and the driver's.
-    p = pod.shell("exec 3< run1/log; echo ready; read x; cat <&3; cat data/log; read x; cat data/log")
-    t.eq(p.stdout.readline(), "ready\n", "a program in the pod")
-    gw.replace_daemon()
-    d.end(signal.SIGKILL)
-    d.up()
-    register(d)
-    t.ok(held(d, snapshot), "the next driver holds it, too")
-    p.stdin.write("go\n")
-    p.stdin.flush()
-    t.eq([p.stdout.readline() for _ in range(2)], ["epoch0\n", "epoch2\n"], "after the kill")
-    t.run(t.ONTAPFS, "upgrade", gw.mnt)
-    t.eq(p.communicate("go\n", timeout=30)[0], "epoch2\n", "after the upgrade")
-    d.publish_inline("project1", data)  # kubelet asks again after its own restart
-    t.eq(metric(d, "published"), 2, "no second mount")
+        pod = Pod("1", {"data": data, "run1": run1})
+        out = pod.run(SCRIPT)
+        t.eq(out.splitlines()[-1], "done", "the pod's work")
+        for line in out.splitlines():
+            print("pod-1:   " + line)
+        t.eq(t.rest_volume("podclone", sim.dir)["clone"]["parent_volume"]["name"], "project1", "the pod's clone")
+        snapshot = node.mnt + "/project1/.snapshots/run1"
+        error = t.run("rmdir", snapshot, check=False).stderr
+        t.ok(held(d, snapshot) and "busy" in error, "a published snapshot is held")
+        note(error.strip().replace(t.WORK, ""))
 
-    # The whole session is lost: the old mounts are dead until kubelet publishes again.
-    holder = gw.process("ontapfs-hold")
-    daemon = gw.process()
-    os.kill(holder, signal.SIGKILL)
-    os.kill(daemon, signal.SIGKILL)
-    t.wait_for(lambda: t.errno_of(os.stat, data) == errno.ENOTCONN, "the dead mount", 30)
-    t.libc.umount2(os.fsencode(gw.mnt), 2)
-    text = c.refused("UNAVAILABLE", d.publish_inline, "project1", data)
-    t.ok("no tree is mounted" in text, text)
-    gw.up()
-    d.publish_inline("project1", data)
-    d.publish_inline("project1/.snapshots/run1", run1)
-    t.eq(t.read(data + "/log"), b"epoch2\n", "repaired")
-    t.eq(t.errno_of(t.write, run1 + "/log", "x"), errno.EROFS, "still read-only")
-    t.ok(held(d, snapshot), "held again")
-    t.eq(Pod("2", {"data": data}).run("cat data/log"), "epoch2\n", "another pod")
+        # A program with an open file lives through a kill and an upgrade of the daemon, and the driver's.
+        p = pod.shell("exec 3< run1/log; echo ready; read x; cat <&3; cat data/log; read x; cat data/log")
+        t.eq(p.stdout.readline(), "ready\n", "a program in the pod")
+        old = node.gw.process()
+        node.gw.replace_daemon()
+        d.end(signal.SIGKILL)
+        d.up()
+        register(d)
+        t.ok(held(d, snapshot), "the next driver holds it, too")
+        p.stdin.write("go\n")
+        p.stdin.flush()
+        t.eq([p.stdout.readline() for _ in range(2)], ["epoch0\n", "epoch2\n"], "after the kill")
+        note("daemon %d and driver killed -9: daemon %d; the pod's open file reads on" % (old, node.gw.process()))
+        # A rollout of the driver brings the program of its image. One that cannot run takes nothing over.
+        said = node.rollout("/bin/false")
+        t.ok("is not upgraded" in said, said)
+        note("rollout with a program that does not run: " + said.strip().split(": ", 2)[2])
+        said = node.rollout()
+        t.ok("took over from" in said, said)
+        t.eq(node.daemon_program(), node.dir + "/bin/ontapfs", "the daemon is of the program that was brought")
+        t.eq(p.communicate("go\n", timeout=30)[0], "epoch2\n", "after the upgrade")
+        note("rollout of the driver: " + said.strip().split(": ", 1)[1])
+        d.publish_inline("project1", data)  # kubelet asks again after its own restart
+        t.eq(metric(d, "published"), 2, "no second mount")
 
-    for path in (data, run1, run1):
-        d.unpublish("csi-0123456789abcdef", path)
-        t.ok(not os.path.lexists(path), "the target is removed")
-    t.eq((metric(d, "published"), metric(d, "snapshots_held")), (0, 0), "nothing is left")
-    t.run("rmdir", snapshot)
-    t.ok("run1" not in str(t.rest_snapshots(sim=sim.dir)), "the snapshot is deleted")
+        # The holder's container is killed: the old mounts are dead until kubelet publishes again. A driver that
+        # starts meanwhile starts all the same.
+        node.kill()
+        t.wait_for(lambda: t.errno_of(os.stat, data) == errno.ENOTCONN, "the dead mount", 30)
+        d.end(signal.SIGKILL)
+        d.up()
+        text = c.refused("UNAVAILABLE", d.publish_inline, "project1", data)
+        note("holder and daemon killed -9: publishing again is UNAVAILABLE: %s" % text.replace(t.WORK, ""))
+        node.up()
+        t.ok(b"whose daemon is gone was taken away" in t.read(node.log), "the dead mount is taken away")
+        d.publish_inline("project1", data)
+        d.publish_inline("project1/.snapshots/run1", run1)
+        t.eq(t.read(data + "/log"), b"epoch2\n", "repaired")
+        t.eq(t.errno_of(t.write, run1 + "/log", "x"), errno.EROFS, "still read-only")
+        t.ok(held(d, snapshot), "held again")
+        t.eq(Pod("2", {"data": data}).run("cat data/log"), "epoch2\n", "another pod")
+        note("the holder is back; published again: the stale targets are repaired, a new pod reads epoch2")
+
+        for path in (data, run1, run1):
+            d.unpublish("csi-0123456789abcdef", path)
+            t.ok(not os.path.lexists(path), "the target is removed")
+        t.eq((metric(d, "published"), metric(d, "snapshots_held")), (0, 0), "nothing is left")
+        t.run("rmdir", snapshot)
+        t.ok("run1" not in str(t.rest_snapshots(sim=sim.dir)), "the snapshot is deleted")
+        note("unpublished; the snapshot can be deleted now")
+    finally:
+        if d.child and d.child.poll() is None:
+            d.end()
+        t.force_unmount(d.kubelet)
+        node.down()
+        t.force_unmount(node.dir)
+        print(t.tail(node.log))
