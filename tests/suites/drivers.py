@@ -200,11 +200,11 @@ def pjdfstest(place):
 
 
 # kind: (arguments, operations are one in so many). Large operations move a hundred times the bytes. Where fsx closes
-# and opens, it has the kernel drop all caches of the machine as well, half a second each: most of it goes without.
+# and opens, it has the kernel drop all caches of the machine as well, seconds each: most of it goes without.
 FSX = {
     "buffered and mapped": ([], 1),
     "reopened": (["-c", "20"], 1),
-    "reopened and read anew": (["-c", "20"], 100),
+    "reopened and read anew": (["-c", "20"], 1000),
     "flushed": (["-f"], 1),
     "not mapped": (["-R", "-W"], 1),
     "direct": (["-Z", "-R", "-W", "-r", "4096", "-w", "4096"], 1),
