@@ -24,7 +24,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
 # ---- dependencies ----------------------------------------------------------
 # pkg-config module : Debian package
 DEPS_DAEMON := fuse3:libfuse3-dev libnfs:libnfs-dev libcurl:libcurl4-openssl-dev json-c:libjson-c-dev libxxhash:libxxhash-dev \
-               smartcols:libsmartcols-dev libcap-ng:libcap-ng-dev libseccomp:libseccomp-dev
+               smartcols:libsmartcols-dev
 DEPS_CSI    := libnghttp2:libnghttp2-dev libprotobuf-c:libprotobuf-c-dev libmicrohttpd:libmicrohttpd-dev
 DEPS_SIM    := libmicrohttpd:libmicrohttpd-dev gnutls:libgnutls28-dev jansson:libjansson-dev sqlite3:libsqlite3-dev libbtrfsutil:libbtrfsutil-dev libtirpc:libtirpc-dev
 DEPS_TEST   := cmocka:libcmocka-dev
@@ -52,7 +52,7 @@ ifneq ($(SAN),)
 SANFLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
 endif
 
-PC_DAEMON := fuse3 libnfs libcurl json-c libxxhash smartcols libcap-ng libseccomp
+PC_DAEMON := fuse3 libnfs libcurl json-c libxxhash smartcols
 PC_SIM    := libmicrohttpd gnutls jansson sqlite3 libbtrfsutil libtirpc libxxhash
 
 # ---- sources ---------------------------------------------------------------

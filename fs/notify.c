@@ -2,13 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/fuse.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -63,14 +61,6 @@ int notify_pass(int fuse_fd, const void *msg, size_t len)
 	return writev(fuse_fd, iov, n) < 0 ? -errno : 0;
 }
 
-/* Writing to the device takes no capability. */
-static void drop_capabilities(void)
-{
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
-	syscall(SYS_capset, &head, none);
-}
-
 /* The child: system calls only, since a thread of the parent may have held any
  * lock when it was made. */
 static void child(int fuse_fd, int pipe_fd)
@@ -78,7 +68,6 @@ static void child(int fuse_fd, int pipe_fd)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	prctl(PR_SET_NAME, "ontapfs-notify");
-	drop_capabilities();
 	/* The holder's socket and the data connections must end with the daemon. */
 	unsigned lo = (unsigned)MIN_OF(fuse_fd, pipe_fd), hi = (unsigned)MAX_OF(fuse_fd, pipe_fd);
 	if (lo > 3)

@@ -27,7 +27,7 @@ SRC_UNIT_AID := tests/unit/kernel.c tests/unit/nfsserver.c
 
 # Parts of the process without a main() and without processes: unit tests use them.
 UNIT_MOUNTD  := $(wildcard mountd/config*.c mountd/secret.c mountd/mountopts.c)
-UNIT_OBJ     := $(LIB_OBJ) $(call obj,$(UNIT_MOUNTD) mountd/mounts.c mountd/params.c mountd/confine.c) $(CSI_OBJ)
+UNIT_OBJ     := $(LIB_OBJ) $(call obj,$(UNIT_MOUNTD) mountd/mounts.c mountd/params.c) $(CSI_OBJ)
 UNIT_SIM_OBJ := $(call obj,$(filter-out tests/sim/main.c,$(SRC_SIM)) $(SRC_BASE)) $(SIM_XDR_OBJ)
 # Archives: a test gets what it uses, and may put a fake in a module's place.
 UNIT_LIB     := $(B)/tests/libontapfs.a

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -23,7 +24,6 @@
 #include "fs/fs.h"
 #include "mountd/cmd.h"
 #include "mountd/config.h"
-#include "mountd/confine.h"
 #include "mountd/link.h"
 #include "mountd/params.h"
 
@@ -240,9 +240,9 @@ static int serve(struct serve *s)
 	else if (r < 0)
 		link_send(s->link, HOLD_FAILED, err);
 	fs_free(fs);
+	/* Nobody else could take the dead mount away. */
 	if (r != 0 && s->orphan)
-		log_warn("%s is a dead mount now, and its holder was gone before: `ontapfs umount %s` takes it away, "
-			 "or mounting again", s->mountpoint, s->mountpoint);
+		umount2(s->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
 	return r < 0 ? HOLD_EXIT_FAILED : HOLD_EXIT_OK;
 }
 
@@ -295,7 +295,6 @@ int cmd_serve(int argc, char **argv)
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	log_init("ontapfs", 2);
 	set_level(&s, s.verbose ? LOG_LV_DEBUG : LOG_LV_INFO);
-	confine_daemon();
 	block_signals(&s);
 	pthread_t thread;
 	if (s.signal_fd < 0 || pthread_create(&thread, NULL, service, &s) != 0)
