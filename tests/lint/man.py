@@ -36,8 +36,16 @@ def page_options(text):
 
 
 pages = sorted(glob.glob(MAN + "*.[1-8]"))
-p = subprocess.run(["mandoc", "-Tlint", "-Wwarning", *pages], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-wrong += [x for x in p.stdout.splitlines() if "makewhatis" not in x]
+p = subprocess.run(["mandoc", "-Tlint", "-Wstyle", *pages], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+# Which other pages this machine has says nothing about ours; of our own all must be there.
+wrong += [x for x in p.stdout.splitlines() if "makewhatis" not in x and "referenced manual not found" not in x]
+ours = {x.rsplit("/", 1)[1] for x in pages}
+for x in pages:
+    wrong += ["%s: there is no page %s(%s)" % (x, n, s) for n, s in re.findall(r"^\.Xr (onta\S+|mount\.onta\S+) (\d)", read(x), re.M)
+              if "%s.%s" % (n, s) not in ours]
+for name in ("ontapfs.8", "mount.ontapfs.8", "ontapfs.json.5", "ontapsim.1", "ontapfs.7", "ontapfs-csi.8"):
+    if name not in ours:
+        wrong.append("no page " + name)
 
 main, page = read("mountd/main.c"), read(MAN + "ontapfs.8")
 commands = set(re.findall(r'^\t\{"([a-z]+)", "ontapfs ', main, re.M)) - {"serve"}

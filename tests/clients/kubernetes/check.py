@@ -45,6 +45,10 @@ holder, node = spec("DaemonSet", "ontapfs-holder"), spec("DaemonSet", "ontapfs-c
 controller = spec("Deployment", "ontapfs-csi-controller")
 rule("the node driver has no secret", not any("secret" in v for v in node["volumes"]))
 rule("holder and node driver see the host's processes", holder["hostPID"] and node["hostPID"])
+runs = [[e["value"] for e in c.get("env", []) if e["name"] == "ONTAPFS_RUN_DIR"]
+        for c in (holder["containers"][0], node["initContainers"][0])]
+rule("the driver's pod finds the holder", runs[0] and runs[0] == runs[1])
+rule("the holder is replaced by hand only", seen["DaemonSet", "ontapfs-holder"]["spec"]["updateStrategy"] == {"type": "OnDelete"})
 rule("the controller has no privilege",
      not any(c.get("securityContext", {}).get("privileged") for c in controller["containers"]))
 rule("sidecars talk to the driver's socket",
