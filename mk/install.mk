@@ -17,11 +17,12 @@ INSTALL_FILES  = 755:$(B)/ontapfs:$(BINDIR)/ontapfs \
 INSTALL_FILES += $(foreach s,$(sort $(wildcard packaging/man/*.[1-8])),644:$(s):$(MANDIR)/man$(subst .,,$(suffix $(s)))/$(notdir $(s)))
 INSTALL_FILES += $(foreach s,$(sort $(wildcard LICENSE README.md NEWS.md)),644:$(s):$(DOCDIR)/$(s))
 INSTALL_FILES += $(foreach s,$(sort $(wildcard docs/*.md docs/*/*.md)),644:$(s):$(DOCDIR)/$(s))
+INSTALL_FILES += $(foreach s,$(sort $(shell find docs/examples -mindepth 2 -type f)),$(if $(shell test -x '$(s)' && echo x),755,644):$(s):$(DOCDIR)/$(s))
 INSTALL_FILES += $(foreach s,$(sort $(wildcard packaging/examples/*)),644:$(s):$(DOCDIR)/examples/$(notdir $(s)))
 INSTALL_FILES += 644:$(B)/ontapfs@.service:$(UNITDIR)/ontapfs@.service
 INSTALL_FILES += 644:packaging/completion/ontapfs.bash:$(COMPLETIONDIR)/ontapfs
 # Folders that are ours alone, the innermost first.
-INSTALL_DIRS   = $(LIBEXECDIR) $(DOCDIR)/examples $(patsubst docs/%/,$(DOCDIR)/docs/%,$(wildcard docs/*/)) $(DOCDIR)/docs $(DOCDIR)
+INSTALL_DIRS   = $(LIBEXECDIR) $(DOCDIR)/examples $(patsubst docs/%,$(DOCDIR)/docs/%,$(shell find docs/examples -mindepth 1 -depth -type d)) $(patsubst docs/%/,$(DOCDIR)/docs/%,$(wildcard docs/*/)) $(DOCDIR)/docs $(DOCDIR)
 
 $(B)/ontapfs@.service: packaging/systemd/ontapfs@.service.in mk/install.mk
 	$(Q)sed 's|@BINDIR@|$(BINDIR)|g' $< >$@

@@ -2,6 +2,7 @@
 ## make check-all   all that takes long, resumable; suites that others wrote: ONTAPFS_SUITES=DIR (root); ALL_ARGS='--list'
 ## make check-ganesha  the cases about files with NFS-Ganesha as the server (nfs-ganesha, nfs-ganesha-vfs, xfsprogs)
 ## make check-clients  Python, Go and other clients from outside against the simulator (root; package registries)
+## make check-examples  docs/examples with the real packages (Jupyter, MLflow, ...) on a mount (root; package registry)
 ## make check-unit  unit tests only: no root, no mount
 ## make check-vm    on another kernel, in user-mode-linux (root, tun): its NFS client, ontapfs, cases; VM_ARGS=--all
 ## make check-teeth  do the tests bite? Switches guards off one at a time, in a copy (root); TEETH_ARGS='-k arm'
@@ -103,6 +104,11 @@ CLIENTS ?=
 check-clients: all
 	@B=$(B) tests/clients/run $(CLIENTS)
 
+# EXAMPLES are directories of docs/examples:  make check-examples EXAMPLES=mlflow
+EXAMPLES ?=
+check-examples: all
+	@B=$(B) tests/examples/run $(EXAMPLES)
+
 # Some units speak to a simulator of their own.
 check-unit: $(UNIT_BIN) fuzz-bin $(B)/ontapsim $(SAN_PROBE)
 	@$(RUN) --units
@@ -131,4 +137,4 @@ sanitize:
 demo:
 	@B=$(B) KEEP=$(KEEP) tests/demo
 
-.PHONY: check check-all check-cells check-clients check-ganesha check-teeth check-unit check-vm sanitize scale demo
+.PHONY: check check-all check-cells check-clients check-examples check-ganesha check-teeth check-unit check-vm sanitize scale demo
