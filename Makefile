@@ -106,7 +106,8 @@ include mk/bench.mk
 include mk/lint.mk
 include mk/install.mk
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+# Not the virtual environments of the examples: they have folders of such names.
+-include $(shell find $(B) -path '$(B)/examples' -prune -o -type f -name '*.d' -print 2>/dev/null)
 
 clean:
 	rm -rf $(B)
