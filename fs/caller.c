@@ -29,6 +29,25 @@ static const char *status_field(const char *text, const char *name)
 	return p ? p + strlen(name) : NULL;
 }
 
+/* Numbers of processes that the kernel tells us mean others in that /proc. */
+static bool proc_is_foreign;
+
+bool caller_look_at_proc(void)
+{
+	char text[4096];
+	proc_is_foreign = false;
+	if (read_proc("/proc/self/status", text, sizeof(text)) < 0)
+		return true; /* without /proc nobody is seen */
+	/* From /proc's pid name space down to ours: one number where they are the
+	 * same. A kernel without pid name spaces has no such line. */
+	const char *p = status_field(text, "\nNSpid:");
+	char *end = NULL;
+	if (p)
+		strtoul(p, &end, 10);
+	proc_is_foreign = end && end != p && *end != '\n';
+	return !proc_is_foreign;
+}
+
 /* Threads that ask come back. A descriptor of /proc/TID/status stays that of
  * its thread: once that ended a read fails, whoever has the number then. */
 #define STATUS_FDS 32u
@@ -75,11 +94,11 @@ void caller_read(struct caller *c, uint32_t uid, uint32_t gid, pid_t tid)
 {
 	c->uid = uid;
 	c->gid = gid;
-	c->tid = tid;
+	c->tid = proc_is_foreign ? 0 : tid;
 	c->tgid = 0;
 	c->start_time = c->pid_ns = 0;
 	c->ngroups = 0;
-	if (tid <= 0)
+	if (c->tid <= 0)
 		return;
 	char text[4096];
 	if (read_status(tid, text, sizeof(text)) < 0)
@@ -136,7 +155,7 @@ bool caller_wants_out(pid_t tid, bool if_unseen)
 	} fields[] = {{"\nSigPnd:", true}, {"\nShdPnd:", true}, {"\nSigBlk:", false}, {"\nSigIgn:", false}};
 	char path[64], text[16384]; /* the signals stand behind the groups */
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	if (tid <= 0 || read_proc(path, text, sizeof(text)) < 0)
+	if (tid <= 0 || proc_is_foreign || read_proc(path, text, sizeof(text)) < 0)
 		return if_unseen;
 	uint64_t pending = 0, held = 0;
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {

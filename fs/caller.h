@@ -22,6 +22,10 @@ struct caller {
 	uint32_t groups[CALLER_GROUPS_MAX];
 };
 
+/* Looks, before there are threads, whether /proc shows the pid name space that
+ * this process lives in. False: it shows another one's, where the same number is
+ * another process, and so from now on nobody is visible. */
+bool caller_look_at_proc(void);
 /* Reads /proc/TID/status. A vanished or invisible process has no groups and
  * tgid 0: it gets what uid and gid alone allow. */
 void caller_read(struct caller *c, uint32_t uid, uint32_t gid, pid_t tid);

@@ -339,6 +339,9 @@ struct fs *fs_new(const struct fs_params *p, char err[512])
 	fs_realm(fs->p.realm, fs->realm);
 	fs->started_ns = clock_wall_ns();
 	fs->born_ns = clock_now_ns();
+	if (!caller_look_at_proc())
+		log_warn("/proc is of another pid name space: groups of users but the primary one do not count, and "
+			 "nobody but admin_uids is an admin");
 	r = audit_open(fs, err);
 	r = r < 0 ? r : make_state(fs, err);
 	if (r == 0 && (r = make_tables(fs)) < 0)

@@ -401,7 +401,8 @@ def force_unmount(path):
     for point, dev, fstype in found:
         if fstype.startswith("fuse"):
             abort_fuse(dev)
-        libc.umount2(os.fsencode(point), 2)  # MNT_DETACH
+        # MNT_FORCE, which aborts a FUSE connection also where fusectl is not mounted, and MNT_DETACH.
+        libc.umount2(os.fsencode(point), 1 | 2)
     return bool(found)
 
 

@@ -278,6 +278,28 @@ static void local_root(void **state)
 	assert_false(container);
 }
 
+/* As on a host whose /proc a container was given: our number there is another's. */
+static void proc_of_others(void **state)
+{
+	(void)state;
+	assert_true(caller_look_at_proc());
+	if (geteuid() != 0 || unshare(CLONE_NEWPID) < 0)
+		skip();
+	pid_t pid = fork(); /* the first of a new pid name space */
+	if (pid == 0) {
+		struct caller c;
+		bool ours = caller_look_at_proc();
+		caller_read(&c, 5, 6, getpid());
+		_exit(ours || c.tid || c.tgid || c.ngroups || !caller_wants_out(getpid(), true) ||
+				      caller_wants_out(getpid(), false)
+			      ? 1
+			      : 0);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* ---- whose wait should end ---- */
 
 static const int sent_blocked[] = {SIGINT};
@@ -395,7 +417,7 @@ int main(void)
 		cmocka_unit_test(groups_of_others), cmocka_unit_test(names_cannot_lie),
 		cmocka_unit_test(vanished), cmocka_unit_test(the_answer_is_of_now),
 		cmocka_unit_test(local_root), cmocka_unit_test(wants_out),
-		cmocka_unit_test(credential),
+		cmocka_unit_test(credential), cmocka_unit_test(proc_of_others),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
