@@ -107,3 +107,7 @@ class Client:
         data = self._call(4, opaque(self.lookup(path)) + struct.pack(">I", want))
         data = data[88:] if data[:4] == b"\0\0\0\1" else data[4:]  # attributes, if it tells them
         return struct.unpack(">I", data[:4])[0]
+
+    def fileid(self, path):
+        """The number by which the server tells this file from others."""
+        return struct.unpack(">Q", self._call(1, opaque(self.lookup(path)))[52:60])[0]
