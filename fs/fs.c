@@ -313,9 +313,10 @@ static int make_tables(struct fs *fs)
 	fs->listing = listing_new(LISTING_NAMES);
 	fs->rates = rates_new();
 	fs->last_errors = last_errors_new();
+	fs->volstats = volstats_new();
 	fs->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!fs->order || !fs->access || !fs->memory || !fs->stale || !fs->links || !fs->listing || !fs->rates ||
-	    !fs->last_errors || fs->end_fd < 0)
+	    !fs->last_errors || !fs->volstats || fs->end_fd < 0)
 		return -ENOMEM;
 	int r = nodes_init(&fs->nodes, &fs->st);
 	r = r < 0 ? r : spaces_init(&fs->spaces, &fs->st);
@@ -491,6 +492,7 @@ void fs_free(struct fs *fs)
 	listing_free(fs->listing);
 	rates_free(fs->rates);
 	last_errors_free(fs->last_errors);
+	volstats_free(fs->volstats);
 	state_unmap(&fs->st);
 	if (fs->end_fd >= 0)
 		close(fs->end_fd);

@@ -7,6 +7,7 @@
 #include "fs/notify.h"
 #include "fs/prefetch.h"
 #include "fs/req.h"
+#include "fs/volstats.h"
 
 struct worker {
 	struct fs *fs;
@@ -45,6 +46,7 @@ struct fs {
 	struct pool pool;
 	struct order *order;
 	struct stats stats;
+	struct volstats *volstats; /* by volume */
 	struct nfsio_counters nfs_counters;
 	struct nfsio_params nfs_params;
 	struct access_cache *access;

@@ -249,6 +249,7 @@ static void part_fill(struct part *p, enum nfsio_proc proc, nfsio_done_fn done, 
 
 static void part_submit(struct part *p, void (*all_done)(struct split *s))
 {
+	p->split->r->asked = true;
 	int e = nfsio_submit(p->split->r->w->nfs, &p->call);
 	if (e < 0) {
 		p->err = e;
@@ -284,6 +285,7 @@ static void read_all_done(struct split *s)
 		req_err(r, err);
 	} else {
 		stats_add(&r->fs->stats.bytes_read, n);
+		volstats_read(r, n);
 		req_buf(r, data, n);
 	}
 	free(data);
@@ -301,6 +303,7 @@ static void read_part_done(struct nfsio_call *c)
 		if (s->n == 1 && p->done == 0 && whole) {
 			/* The usual case: straight from the receive buffer. */
 			stats_add(&s->r->fs->stats.bytes_read, c->res.count);
+			volstats_read(s->r, c->res.count);
 			req_buf(s->r, c->res.data, c->res.count);
 			return;
 		}
@@ -338,6 +341,7 @@ static void read_prefetched(struct req *r, struct prefetched *p)
 	size_t n = MIN_OF(r->size, p->len - (size_t)r->off);
 	const uint8_t *from = p->data + r->off;
 	stats_add(&r->fs->stats.bytes_read, n);
+	volstats_read(r, n);
 	if (r->off + n < p->len && (r->extra = malloc(n))) {
 		/* The rest stays; nothing of it may be touched once this is answered. */
 		from = memcpy(r->extra, from, n);
@@ -459,6 +463,7 @@ static void write_reply(struct split *s)
 		return;
 	}
 	stats_add(&r->fs->stats.bytes_written, n);
+	volstats_written(r, n);
 	/* Placed elsewhere than the kernel thinks (an append): it must ask again. */
 	if (r->flags & O_APPEND)
 		notify_attr(r->fs->p.fuse_fd, atomic_load(&r->node->nodeid));

@@ -117,6 +117,7 @@ static void account(struct req *r, int err)
 		stats_add(&s->errors[op], 1);
 	int64_t ns = clock_now_ns() - r->start_ns;
 	stats_add(&s->latency_ns, (uint64_t)ns);
+	volstats_count(r, err, ns);
 	uint64_t us = (uint64_t)ns / 1000;
 	uint32_t b = us ? 64 - (uint32_t)__builtin_clzll(us) : 0;
 	stats_add(&s->latency[MIN_OF(b, STATS_BUCKETS - 1)], 1);
@@ -366,6 +367,7 @@ void req_submit(struct req *r, nfsio_done_fn done)
 	r->call.done = done;
 	r->call.priv = r;
 	r->calling = true;
+	r->asked = true;
 	int e = nfsio_submit(r->w->nfs, &r->call);
 	if (e < 0) {
 		r->calling = false;
@@ -444,6 +446,7 @@ void req_control(struct req *r, struct ctl_msg *m, req_ctl_fn done)
 	if (r->verb && m->op >= CTL_SNAPSHOT_CREATE)
 		audit_fill(&m->audit, r);
 	r->waiting_control = true;
+	r->asked = true;
 	control_submit(r->fs->ctl, m);
 }
 

@@ -53,6 +53,7 @@ struct req {
 	bool interrupted;          /* its thread got a signal; worker looks which */
 	bool calling;              /* `call` is with nfsio */
 	bool waiting_control;      /* a ctl_msg is out */
+	bool asked;                /* a server: by NFS or REST */
 	bool changed;              /* the server was changed: EINTR would lie */
 	int64_t start_ns;
 	struct list link;          /* parked requests */

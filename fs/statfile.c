@@ -263,6 +263,7 @@ static void put_stats(struct fs *fs, const struct caller *who, struct buf *b)
 	(void)who;
 	put_fuse_stats(fs, b);
 	put_nfs_stats(fs, b);
+	volstats_put(fs, b);
 	struct ontap_counters *o = ontap_counters(fs->ontap);
 	one(b, "rest_requests_total", "counter", "HTTP requests to ONTAP.", stats_get(&o->requests));
 	one(b, "rest_retries_total", "counter", "HTTP requests sent again.", stats_get(&o->retries));

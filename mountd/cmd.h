@@ -14,6 +14,7 @@ int cmd_log(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
 int cmd_jobs(int argc, char **argv);
 int cmd_wait(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 /* The daemon itself, started by the holder only. */
 int cmd_serve(int argc, char **argv);
 

@@ -334,7 +334,12 @@ int cmd_mount(int argc, char **argv)
 	static const struct argp argp = {
 		options, parse_mount, "SOURCE MOUNTPOINT",
 		"Mounts the tree of an SVM; returns when it answers.\v"
-		"SOURCE is a configuration file, see ontapfs.json(5), or HOST[:SVM].",
+		"SOURCE is a configuration file, see ontapfs.json(5), or HOST[:SVM]. 'ontapfs doctor' checks one.\n"
+		"\n"
+		"Examples:\n"
+		"  ontapfs mount /etc/ontapfs/backend.json /datasets\n"
+		"  ontapfs mount -o ro,include=project*+data /etc/ontapfs/backend.json /mnt\n"
+		"  ontapfs mount --foreground --verbose /etc/ontapfs/backend.json /mnt",
 		NULL, NULL, NULL};
 	return run(&argp, ARGP_NO_HELP, argc, argv);
 }
@@ -368,6 +373,8 @@ int cmd_mount_helper(int argc, char **argv)
 {
 	static const struct argp argp = {
 		helper_options, parse_helper, "SOURCE MOUNTPOINT",
-		"Called by mount(8) for file systems of type ontapfs.", NULL, NULL, NULL};
+		"Called by mount(8) for file systems of type ontapfs.\v"
+		"Example:\n"
+		"  mount -t ontapfs /etc/ontapfs/backend.json /datasets", NULL, NULL, NULL};
 	return run(&argp, 0, argc, argv) ? EXIT_MOUNT_8 : 0;
 }

@@ -6,6 +6,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +22,11 @@
 struct restore_args {
 	const char *path, *snapshot;
 	long lose; /* -1: not said */
+	bool json;
 };
 
 static const struct argp_option options[] = {
+	{"json", 'j', NULL, 0, "JSON: what is lost, and whether it was done", 0},
 	{"lose", 'l', "N", 0, "Do it: N is how many newer snapshots ONTAP will delete", 0},
 	{0},
 };
@@ -33,6 +36,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct restore_args *a = state->input;
 	char *end;
 	switch (key) {
+	case 'j':
+		a->json = true;
+		return 0;
 	case 'l':
 		a->lose = strtol(arg, &end, 10);
 		if (*arg < '0' || *arg > '9' || *end)
@@ -88,7 +94,25 @@ static int set_with_progress(const char *path, const char *value, struct progres
 	}
 }
 
-static int restore(const char *path, const struct snaps *l, size_t at)
+static void print_json(const struct snaps *l, size_t at, bool done)
+{
+	char when[32];
+	fputs("{\"volume\":", stdout);
+	out_json_string(l->volume);
+	fputs(",\"snapshot\":", stdout);
+	out_json_string(l->s[at].name);
+	printf(",\"time\":\"%s\",\"done\":%s,\"lost\":[", out_time(l->s[at].time, true, when), done ? "true" : "false");
+	for (size_t i = at + 1; i < l->n; i++) {
+		fputs(i > at + 1 ? ",{\"name\":" : "{\"name\":", stdout);
+		out_json_string(l->s[i].name);
+		printf(",\"time\":\"%s\",\"clones\":", out_time(l->s[i].time, true, when));
+		out_json_string(l->s[i].clones ? l->s[i].clones : "");
+		putchar('}');
+	}
+	puts("]}");
+}
+
+static int restore(const char *path, const struct snaps *l, size_t at, bool json)
 {
 	char value[80], what[600], err[512] = "", dir[PATH_MAX], base[PATH_MAX];
 	const struct snap *s = &l->s[at];
@@ -112,10 +136,23 @@ static int restore(const char *path, const struct snaps *l, size_t at)
 	if (r < 0)
 		return cmd_fail("cannot restore %s to %s: %s", l->volume, s->name, strerror(-r));
 	const size_t lost = l->n - at - 1;
+	if (json) {
+		print_json(l, at, true);
+		return 0;
+	}
 	printf("%s is what it was in %s; %zu newer snapshot%s deleted\n"
 	       "What was open in it is stale: a shell that stands in it must cd there again.\n",
 	       l->volume, name, lost, lost == 1 ? " is" : "s are");
 	return 0;
+}
+
+/* Says no, with the remedy. */
+static int not_done(const struct restore_args *a, size_t newer)
+{
+	fflush(stdout);
+	if (a->lose >= 0)
+		return cmd_fail("nothing is done: --lose=%ld, but %zu snapshots would be lost", a->lose, newer);
+	return cmd_fail("nothing is done: say --lose=%zu", newer);
 }
 
 /* What it would cost, and what costs nothing. Exit status 1: nothing was done. */
@@ -124,6 +161,10 @@ static int explain(const struct restore_args *a, const char *path, const struct 
 	const struct snap *s = &l->s[at];
 	size_t newer = l->n - at - 1;
 	char when[32];
+	if (a->json) {
+		print_json(l, at, false);
+		return not_done(a, newer);
+	}
 	cleanup_free char *plain = out_plain(s->name);
 	printf("A restore of %s to %s (%s) loses all changes since then", l->volume, plain ? plain : "?",
 	       out_time(s->time, false, when));
@@ -144,10 +185,7 @@ static int explain(const struct restore_args *a, const char *path, const struct 
 		       "To restore all the same:\n"
 		       "  ontapfs restore --lose=%zu %s %s\n",
 		       snap, clone, newer, volume, name);
-	fflush(stdout);
-	if (a->lose >= 0)
-		return cmd_fail("nothing is done: --lose=%ld, but %zu snapshots would be lost", a->lose, newer);
-	return cmd_fail("nothing is done: say --lose=%zu", newer);
+	return not_done(a, newer);
 }
 
 int cmd_restore(int argc, char **argv)
@@ -186,7 +224,7 @@ int cmd_restore(int argc, char **argv)
 	else if (a.lose < 0 || (size_t)a.lose != l.n - at - 1)
 		status = explain(&a, path, &l, at);
 	else
-		status = restore(path, &l, at);
+		status = restore(path, &l, at, a.json);
 	snaps_free(&l);
 	return status;
 }

@@ -38,7 +38,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->lazy = true;
 		return 0;
 	default:
-		return args_mountpoint(&a->mountpoint, "MOUNTPOINT is missing", key, arg, state);
+		return args_mountpoint(&a->mountpoint, "MOUNTPOINT is missing; 'ontapfs status' lists the mounts", key, arg, state);
 	}
 }
 
@@ -59,7 +59,11 @@ static int unmount(const char *dir, int flags)
 int cmd_umount(int argc, char **argv)
 {
 	static const struct argp argp = {options, parse, "MOUNTPOINT",
-					 "Unmounts an ontapfs and waits for its end.", NULL, NULL, NULL};
+					 "Unmounts an ontapfs and waits for its end.\v"
+					 "Examples:\n"
+					 "  ontapfs umount /datasets\n"
+					 "  ontapfs umount --lazy /datasets",
+					 NULL, NULL, NULL};
 	struct umount_args a = {0};
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 
@@ -70,7 +74,7 @@ int cmd_umount(int argc, char **argv)
 	r = mounts_has(dir);
 	if (r <= 0)
 		return cmd_fail("cannot unmount %s: %s", dir,
-				r < 0 ? strerror(-r) : "no ontapfs is mounted there");
+				r < 0 ? strerror(-r) : "no ontapfs is mounted there; 'ontapfs status' lists the mounts");
 
 	/* Connected first: after the unmount the holder may be gone at once. */
 	cleanup_fd int holder = control_connect(dir);

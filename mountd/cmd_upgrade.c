@@ -3,6 +3,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include "fs/base/cleanup.h"
@@ -10,23 +11,44 @@
 #include "mountd/cmd.h"
 #include "mountd/control.h"
 #include "mountd/mounts.h"
+#include "mountd/out.h"
 
 /* Looking may take 30 s, ending 15 s, and then there is `grace`. */
 #define ANSWER_MS 300000
 
+struct upgrade_args {
+	const char *mountpoint;
+	bool json;
+};
+
+static const struct argp_option options[] = {
+	{"json", 'j', NULL, 0, "JSON for programs", 0},
+	{0},
+};
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	return args_mountpoint(state->input, "MOUNTPOINT is missing", key, arg, state);
+	struct upgrade_args *a = state->input;
+	if (key == 'j') {
+		a->json = true;
+		return 0;
+	}
+	return args_mountpoint(&a->mountpoint, "MOUNTPOINT is missing; 'ontapfs status' lists the mounts", key,
+				       arg, state);
 }
 
 int cmd_upgrade(int argc, char **argv)
 {
-	static const struct argp argp = {NULL, parse, "MOUNTPOINT",
+	static const struct argp argp = {options, parse, "MOUNTPOINT",
 					 "Replaces the daemon of a mount by one of the program and the "
-					 "configuration as they are now. Programs that use the mount wait meanwhile.",
+					 "configuration as they are now. Programs that use the mount wait meanwhile.\v"
+					 "Examples:\n"
+					 "  ontapfs upgrade /datasets\n"
+					 "  ontapfs upgrade --json /datasets | jq .waited_ms",
 					 NULL, NULL, NULL};
-	const char *mountpoint = NULL;
-	argp_parse(&argp, argc, argv, 0, NULL, &mountpoint);
+	struct upgrade_args a = {0};
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	const char *mountpoint = a.mountpoint;
 
 	char dir[PATH_MAX];
 	int r = mounts_resolve(mountpoint, dir);
@@ -35,7 +57,7 @@ int cmd_upgrade(int argc, char **argv)
 	cleanup_fd int holder = control_connect(dir);
 	if (holder < 0)
 		return cmd_fail("cannot upgrade %s: %s", dir,
-				holder == -ENOENT || holder == -ECONNREFUSED ? "no holder of an ontapfs there answers"
+				holder == -ENOENT || holder == -ECONNREFUSED ? "no holder of an ontapfs there answers; 'ontapfs status' lists the mounts"
 									     : strerror(-holder));
 	struct control_upgrade u;
 	r = control_upgrade(holder, ANSWER_MS, &u);
@@ -45,6 +67,13 @@ int cmd_upgrade(int argc, char **argv)
 						 : strerror(-r));
 	if (u.error[0])
 		return cmd_fail("%s is not upgraded: %s", dir, u.error);
+	if (a.json) {
+		fputs("{\"mountpoint\":", stdout);
+		out_json_string(dir);
+		printf(",\"daemon\":%d,\"before\":%d,\"waited_ms\":%.1f}\n", (int)u.new, (int)u.old,
+		       (double)u.pause_us / 1000);
+		return 0;
+	}
 	printf("%s: daemon %d took over", dir, (int)u.new);
 	if (u.old)
 		printf(" from %d", (int)u.old);

@@ -15,9 +15,11 @@ struct wait_args {
 	char **paths;
 	int n;
 	int64_t timeout_ms; /* -1: none */
+	bool json;
 };
 
 static const struct argp_option options[] = {
+	{"json", 'j', NULL, 0, "A JSON object for each PATH, one a line", 0},
 	{"timeout", 't', "SECONDS", 0, "Give up after this time; ONTAP goes on", 0},
 	{0},
 };
@@ -27,6 +29,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct wait_args *a = state->input;
 	char *end;
 	switch (key) {
+	case 'j':
+		a->json = true;
+		return 0;
 	case 't':
 		a->timeout_ms = strtol(arg, &end, 10) * 1000;
 		if (*arg < '0' || *arg > '9' || *end || a->timeout_ms > 1000000000)
@@ -37,14 +42,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->n = state->argc - state->next;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "PATH is missing");
+		argp_error(state, "PATH is missing: the name that a command said EINPROGRESS about");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-static int wait_for(const char *path, int64_t timeout_ms)
+static void print_json(const char *path, const char *result, const char *error)
+{
+	fputs("{\"path\":", stdout);
+	out_json_string(path);
+	printf(",\"result\":\"%s\",\"error\":", result);
+	out_json_string(error);
+	puts("}");
+}
+
+static int wait_for(const char *path, int64_t timeout_ms, bool json)
 {
 	char dir[PATH_MAX], base[PATH_MAX], err[512] = "";
 	if (!strcpy_bounded(dir, path, sizeof(dir)) || !strcpy_bounded(base, path, sizeof(base)))
@@ -55,9 +69,12 @@ static int wait_for(const char *path, int64_t timeout_ms)
 	progress_begin(&p, path);
 	int r = treex_wait(dirname(dir), name, timeout_ms, &p, err);
 	progress_end(&p);
+	if (json)
+		print_json(path, r < 0 ? "failed" : r ? "done" : "idle", r < 0 ? err : "");
 	if (r < 0)
 		return cmd_fail("%s: %s", path, err);
-	printf("%s: %s\n", path, r ? "done" : "nothing is at work on it");
+	if (!json)
+		printf("%s: %s\n", path, r ? "done" : "nothing is at work on it");
 	return 0;
 }
 
@@ -77,6 +94,6 @@ int cmd_wait(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	int status = 0;
 	for (int i = 0; i < a.n; i++)
-		status = wait_for(a.paths[i], a.timeout_ms) || status;
+		status = wait_for(a.paths[i], a.timeout_ms, a.json) || status;
 	return status;
 }

@@ -21,6 +21,7 @@ static const struct command {
 	{"restore", "ontapfs restore", cmd_restore},
 	{"jobs", "ontapfs jobs", cmd_jobs},
 	{"wait", "ontapfs wait", cmd_wait},
+	{"top", "ontapfs top", cmd_top},
 	{"serve", "ontapfs serve", cmd_serve},
 };
 
@@ -38,6 +39,7 @@ static const char doc[] =
 	"  restore PATH SNAPSHOT     take a volume back to a snapshot (admins)\n"
 	"  jobs MOUNTPOINT           show what ONTAP is at work on for a mount (root)\n"
 	"  wait PATH...              wait for a verb that said EINPROGRESS\n"
+	"  top [MOUNTPOINT]          show what goes on in each volume, live\n"
 	"\n"
 	"'ontapfs COMMAND --help' tells more about one of them, and so do ontapfs(8) and"
 	" ontapfs.json(5).";

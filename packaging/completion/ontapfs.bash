@@ -22,7 +22,7 @@ _ontapfs() {
 		fi
 	done
 	if [[ -z $command ]]; then
-		mapfile -t COMPREPLY < <(compgen -W 'mount umount upgrade status doctor log restore jobs wait --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'mount umount upgrade status doctor log restore jobs wait top --help --version' -- "$cur")
 		return
 	fi
 	if [[ $cur == -* ]]; then
@@ -30,7 +30,7 @@ _ontapfs() {
 		return
 	fi
 	case $command:$at in
-	umount:0 | upgrade:0 | status:0 | jobs:0)
+	umount:0 | upgrade:0 | status:0 | jobs:0 | top:0)
 		mapfile -t COMPREPLY < <(compgen -W "$(_ontapfs_mounts)" -- "$cur")
 		;;
 	mount:0 | doctor:0)
