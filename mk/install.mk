@@ -21,6 +21,7 @@ INSTALL_FILES += $(foreach s,$(sort $(shell find docs/examples -mindepth 2 -type
 INSTALL_FILES += $(foreach s,$(sort $(wildcard packaging/examples/*)),644:$(s):$(DOCDIR)/examples/$(notdir $(s)))
 INSTALL_FILES += 644:$(B)/ontapfs@.service:$(UNITDIR)/ontapfs@.service
 INSTALL_FILES += 644:packaging/completion/ontapfs.bash:$(COMPLETIONDIR)/ontapfs
+INSTALL_FILES += 644:packaging/grafana/ontapfs.json:$(DOCDIR)/examples/grafana-ontapfs.json
 # Folders that are ours alone, the innermost first.
 INSTALL_DIRS   = $(LIBEXECDIR) $(DOCDIR)/examples $(patsubst docs/%,$(DOCDIR)/docs/%,$(shell find docs/examples -mindepth 1 -depth -type d)) $(patsubst docs/%/,$(DOCDIR)/docs/%,$(wildcard docs/*/)) $(DOCDIR)/docs $(DOCDIR)
 

@@ -140,4 +140,5 @@ with t.own_mount() as (sim, gw):
         t.ok(b"cannot read" in x.said.split(LEAVE)[1], "and why: %r" % x.said[-200:])
     p = t.run(t.ONTAPFS, "top", gw.mnt, check=False)
     t.ok(p.returncode == 1 and "'ontapfs status' lists the mounts" in p.stderr, "no mount: " + p.stderr)
+    gw.up()
 os.chdir("/")
