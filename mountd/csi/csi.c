@@ -74,6 +74,7 @@ enum grpc_status csi_status_of(int err)
 {
 	switch (-err) {
 	case ENOENT:
+	case ESTALE: /* went away while it was looked at */
 		return GRPC_NOT_FOUND;
 	case EEXIST:
 		return GRPC_ALREADY_EXISTS;

@@ -124,8 +124,14 @@ with c.driver(POLICY, skipRecoveryQueue=True) as (sim, gw, d):
     swapper.start()
     try:
         for _ in range(40):
-            got = code(d.publish_inline, "project1/dir", one)
-            t.ok(got in ("OK", "INVALID_ARGUMENT", "NOT_FOUND"), got)
+            try:
+                d.publish_inline("project1/dir", one)
+                got = "OK"
+            except c.Refused as e:
+                got = str(e)
+                t.ok(e.code in ("INVALID_ARGUMENT", "NOT_FOUND", "ABORTED"), "while it is swapped: " + got)
+                t.ok(not any(" %s " % one in m for m in t.read("/proc/self/mountinfo").decode().splitlines()),
+                     "what is refused is not mounted: " + got)
             if got == "OK":
                 t.ok(os.path.isdir(one + "/deep"), "the directory itself is published")
                 d.unpublish("csi-0123456789abcdef", one)
