@@ -38,7 +38,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->lazy = true;
 		return 0;
 	default:
-		return args_mountpoint(&a->mountpoint, "MOUNTPOINT is missing; 'ontapfs status' lists the mounts", key, arg, state);
+		return args_mountpoint(&a->mountpoint, "MOUNTPOINT is missing; 'ontapfs status' lists the mounts", key,
+				       arg, state);
 	}
 }
 
@@ -74,7 +75,8 @@ int cmd_umount(int argc, char **argv)
 	r = mounts_has(dir);
 	if (r <= 0)
 		return cmd_fail("cannot unmount %s: %s", dir,
-				r < 0 ? strerror(-r) : "no ontapfs is mounted there; 'ontapfs status' lists the mounts");
+				r < 0 ? strerror(-r)
+				      : "no ontapfs is mounted there; 'ontapfs status' lists the mounts");
 
 	/* Connected first: after the unmount the holder may be gone at once. */
 	cleanup_fd int holder = control_connect(dir);

@@ -57,8 +57,9 @@ int cmd_upgrade(int argc, char **argv)
 	cleanup_fd int holder = control_connect(dir);
 	if (holder < 0)
 		return cmd_fail("cannot upgrade %s: %s", dir,
-				holder == -ENOENT || holder == -ECONNREFUSED ? "no holder of an ontapfs there answers; 'ontapfs status' lists the mounts"
-									     : strerror(-holder));
+				holder == -ENOENT || holder == -ECONNREFUSED
+					? "no holder of an ontapfs there answers; 'ontapfs status' lists the mounts"
+					: strerror(-holder));
 	struct control_upgrade u;
 	r = control_upgrade(holder, ANSWER_MS, &u);
 	if (r < 0)
