@@ -26,7 +26,7 @@ PARTS = {
                            r"ontap/ontap\.h$", r"[^/]+\.pb-c\.h$"]),
     # A name without a folder is a header that rpcgen makes.
     "sim": ("tests/sim", [r"fs/base/", r"tests/sim/", r"[^/]+\.h$"]),
-    "bench": ("tests/bench", [r"fs/base/", r"tests/bench/"]),
+    "bench": ("tests/bench", [r"fs/base/", r"fs/node\.h$", r"tests/bench/"]),
     "unit": ("tests/unit", [r""]),
     "fuzz": ("tests/fuzz", [r""]),
     "proxy": ("tests/proxy", [r"fs/base/", r"tests/proxy/"]),

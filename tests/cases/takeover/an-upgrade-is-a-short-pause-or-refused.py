@@ -91,5 +91,5 @@ with t.own_sim() as sim:
         os.close(held)
         print("longest pause of a call %.2f s" % workers.stop())
     p = t.run(t.ONTAPFS, "upgrade", gw.mnt, check=False)
-    t.eq((p.returncode, p.stderr), (1, "ontapfs: cannot upgrade %s: no holder of an ontapfs there answers\n" % gw.mnt),
+    t.eq((p.returncode, p.stderr), (1, "ontapfs: cannot upgrade %s: no holder of an ontapfs there answers; 'ontapfs status' lists the mounts\n" % gw.mnt),
          "no mount")
