@@ -63,7 +63,7 @@ static struct volstats_entry *entry_of(struct volstats *v, const struct uuid *u)
 
 static struct volstats_entry *of_request(struct req *r)
 {
-	if (!r->node || !r->node->space)
+	if (!r->fs->volstats || !r->node || !r->node->space)
 		return NULL;
 	const struct uuid *u = &r->fs->st.spaces[r->node->space].volume;
 	return uuid_is_zero(u) ? NULL : entry_of(r->fs->volstats, u);
