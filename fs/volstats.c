@@ -22,43 +22,40 @@ void volstats_free(struct volstats *v)
 	free(v);
 }
 
-/* The volume's entry, or the free one where it would be: a chain has no holes,
- * as no entry is ever taken out. *ret_known tells which. */
+/* The volume's entry, or the free one where it would be: a chain has no holes, as
+ * no entry is ever taken out, and it ends, as half of them stay free. */
 static struct volstats_entry *seek(struct volstats *v, const struct uuid *u, bool *ret_known)
 {
 	uint32_t h;
 	memcpy(&h, u->b + 12, sizeof(h)); /* random in ONTAP's uuids or not: only speed depends on it */
-	for (uint32_t i = 0; i < VOLSTATS_MAX; i++) {
-		struct volstats_entry *e = &v->entry[(h + i) % VOLSTATS_MAX];
-		bool ready = atomic_load_explicit(&e->ready, memory_order_acquire);
-		if (ready && !uuid_eq(&e->volume, u))
-			continue;
-		*ret_known = ready;
-		return e;
+	for (;; h++) {
+		struct volstats_entry *e = &v->entry[h % VOLSTATS_SLOTS];
+		*ret_known = atomic_load_explicit(&e->ready, memory_order_acquire);
+		if (!*ret_known || uuid_eq(&e->volume, u))
+			return e;
 	}
-	return NULL;
 }
 
 static struct volstats_entry *entry_of(struct volstats *v, const struct uuid *u)
 {
 	bool known;
 	struct volstats_entry *e = seek(v, u, &known);
-	if (e && known)
+	if (known)
 		return e;
+	/* It never gets emptier: on a filer of many volumes most requests end here. */
+	if (atomic_load_explicit(&v->n, memory_order_relaxed) >= VOLSTATS_MAX)
+		return &v->others;
 	pthread_mutex_lock(&v->lock);
 	e = seek(v, u, &known); /* another thread may have entered it, or one in its place */
-	if (e && !known) {
-		/* One stays free, so that seeking a volume that is not there ends. */
-		if (v->n + 1 < VOLSTATS_MAX) {
-			e->volume = *u;
-			v->n++;
-			atomic_store_explicit(&e->ready, 1, memory_order_release);
-		} else {
-			e = NULL;
-		}
+	if (!known && v->n >= VOLSTATS_MAX) {
+		e = &v->others;
+	} else if (!known) {
+		e->volume = *u;
+		v->n++;
+		atomic_store_explicit(&e->ready, 1, memory_order_release);
 	}
 	pthread_mutex_unlock(&v->lock);
-	return e ? e : &v->others;
+	return e;
 }
 
 static struct volstats_entry *of_request(struct req *r)
@@ -118,10 +115,10 @@ static void put_family(struct volstats *v, const struct catalog *cat, struct buf
 		       const char *help, size_t offset)
 {
 	buf_printf(b, "# HELP ontapfs_volume_%s %s\n# TYPE ontapfs_volume_%s counter\n", name, help, name);
-	for (uint32_t i = 0; i <= VOLSTATS_MAX; i++) {
-		struct volstats_entry *e = i < VOLSTATS_MAX ? &v->entry[i] : &v->others;
+	for (uint32_t i = 0; i <= VOLSTATS_SLOTS; i++) {
+		struct volstats_entry *e = i < VOLSTATS_SLOTS ? &v->entry[i] : &v->others;
 		const char *volume = "";
-		if (i < VOLSTATS_MAX) {
+		if (i < VOLSTATS_SLOTS) {
 			if (!atomic_load_explicit(&e->ready, memory_order_acquire))
 				continue;
 			const struct catalog_volume *c = catalog_by_uuid(cat, &e->volume);
@@ -147,7 +144,7 @@ void volstats_put(struct fs *fs, struct buf *b)
 		const char *name, *help;
 		size_t offset;
 	} family[] = {
-		{"requests_total", "Requests of the kernel for a volume; without a name: those beyond 511 volumes.",
+		{"requests_total", "Requests of the kernel for a volume; without a name: those of volumes beyond the first 511.",
 		 offsetof(struct volstats_entry, requests)},
 		{"errors_total", "Those that were answered with an error.", offsetof(struct volstats_entry, errors)},
 		{"latency_seconds_total", "From reading a request to its answer, all together.",

@@ -1,6 +1,7 @@
 /* What each volume was asked for: requests, bytes, time, and how many of the
- * requests that could be answered here were. Bounded: VOLSTATS_MAX volumes that
- * were used; any further ones are counted together. */
+ * requests that could be answered here were. Bounded: the first VOLSTATS_MAX volumes
+ * that were used since the daemon began; any further ones are counted together, also
+ * when some of the first are gone. */
 #ifndef FS_VOLSTATS_H
 #define FS_VOLSTATS_H
 
@@ -8,7 +9,8 @@
 #include <stdint.h>
 #include "fs/base/uuid.h"
 
-#define VOLSTATS_MAX 512u
+#define VOLSTATS_MAX   511u
+#define VOLSTATS_SLOTS 1024u /* at most half full, so that chains are short */
 
 struct fs;
 struct req;
@@ -25,9 +27,9 @@ struct volstats_entry {
 
 struct volstats {
 	pthread_mutex_t lock;          /* a volume is entered */
-	struct volstats_entry entry[VOLSTATS_MAX]; /* hashed by volume */
+	struct volstats_entry entry[VOLSTATS_SLOTS]; /* hashed by volume */
 	struct volstats_entry others;  /* those for whom there was no room */
-	uint32_t n;
+	_Atomic uint32_t n;            /* entries taken; under lock, read without */
 };
 
 /* NULL: no memory. */

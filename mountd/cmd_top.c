@@ -67,8 +67,10 @@ static int look(const char *dir, struct top_sample *s)
 	if (!text)
 		return -ENOMEM;
 	int r = bounded_file(dir, "stats", FILE_MS, text, FILE_MAX);
+	if (r < 0)
+		return r; /* *s stays the look that it was */
 	s->at_ns = clock_now_ns();
-	return r < 0 ? r : top_parse(text, s);
+	return top_parse(text, s);
 }
 
 static int print_row(struct out *o, const struct top_rate *r, bool json)
@@ -157,12 +159,14 @@ static int live(const char *dir, const struct top_args *a)
 		top_sample_fini(&s[0]);
 		return fail(dir, r);
 	}
-	int shown = 0;
-	for (enum screen_event e = SCREEN_TIME; r == 0 && e != SCREEN_QUIT;) {
+	int shown = 0, before = now; /* of the first look nothing is known to have grown */
+	for (enum screen_event e = SCREEN_REDRAW; r == 0 && e != SCREEN_QUIT;) {
 		if (e == SCREEN_TIME) {
 			shown = look(dir, &s[!now]);
-			if (shown == 0)
+			if (shown == 0) {
+				before = now;
 				now = !now;
+			}
 			if (shown < 0 && shown != -ETIMEDOUT)
 				r = shown;
 		}
@@ -170,7 +174,7 @@ static int live(const char *dir, const struct top_args *a)
 		cleanup_free char *place = out_plain(dir);
 		printf("%s%s    q quits\n\n", place ? place : "", shown < 0 ? "    does not answer" : "");
 		if (r == 0)
-			r = print_table(&s[now], &s[!now], screen_rows(4), false, false);
+			r = print_table(&s[now], &s[before], screen_rows(4), false, false);
 		if (r == 0)
 			e = screen_wait(&screen, a->interval_ms);
 	}
