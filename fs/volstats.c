@@ -144,7 +144,7 @@ void volstats_put(struct fs *fs, struct buf *b)
 		const char *name, *help;
 		size_t offset;
 	} family[] = {
-		{"requests_total", "Requests of the kernel for a volume; those without a name: for all but the first 511.",
+		{"requests_total", "Requests of the kernel for a volume; without a name: for all but the first 511.",
 		 offsetof(struct volstats_entry, requests)},
 		{"errors_total", "Those that were answered with an error.", offsetof(struct volstats_entry, errors)},
 		{"latency_seconds_total", "From reading a request to its answer, all together.",
