@@ -2,12 +2,20 @@
 #ifndef FS_FS_I_H
 #define FS_FS_I_H
 
+#include <string.h>
 #include "fs/fs.h"
 #include "fs/listing.h"
 #include "fs/notify.h"
 #include "fs/prefetch.h"
 #include "fs/req.h"
 #include "fs/volstats.h"
+
+/* Do two handles name one object? RFC 1813 2.3.3: equal bytes do, and only they are
+ * looked at. */
+static inline bool fh_same(const struct nfsio_fh *a, const struct nfsio_fh *b)
+{
+	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
 
 struct worker {
 	struct fs *fs;

@@ -43,11 +43,6 @@ struct filecopy {
 
 static void link_make(struct req *r);
 
-static bool fh_same(const struct nfsio_fh *a, const struct nfsio_fh *b)
-{
-	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
-}
-
 static struct nfsio_call *call_as(struct req *r, enum nfsio_proc proc, const struct nfsio_fh *fh,
 				  const struct nfsio_cred *cred)
 {

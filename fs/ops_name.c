@@ -1,4 +1,4 @@
-/* Operations on names: create, make, link, unlink, rename.
+/* Operations on names: create, make, link, unlink; ops_rename.c has rename.
  *
  * What must not happen twice is prepared: before REMOVE, RMDIR and RENAME the
  * target's handle is looked up and written into the slot's intent record;
@@ -9,9 +9,10 @@
  * away could then meet what another host has made of that name meanwhile. So it
  * is not sent again before a LOOKUP showed that the name still stands for its
  * target: gone, or another's handle, means that it was done. */
+#include "fs/ops_name.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <linux/fuse.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,46 +55,37 @@ static bool may_change(struct req *r, struct node *dir, const char *name)
 	return true;
 }
 
-static struct nfsio_call *call_dir(struct req *r, enum nfsio_proc proc, struct node *dir, const char *name)
+struct nfsio_call *name_call(struct req *r, enum nfsio_proc proc, struct node *dir, const char *name)
 {
 	struct nfsio_call *c = req_call(r, proc, dir);
 	c->name = name;
 	return c;
 }
 
-static bool same_fh(const struct nfsio_fh *a, const struct nfsio_fh *b)
-{
-	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
-}
-
-/* Submits one that takes r->name in r->node away from intent.target. */
-static void submit_once(struct req *r, nfsio_done_fn done)
+void name_submit_once(struct req *r, nfsio_done_fn done)
 {
 	r->call.look_first = true;
 	req_submit(r, done);
 }
 
-/* Whether it was done is not known: what does its name stand for now? */
-static void look(struct req *r, nfsio_done_fn looked)
+void name_look(struct req *r, nfsio_done_fn looked)
 {
 	r->lost = r->changed = true;
-	call_dir(r, NFSIO_LOOKUP, r->node, r->name);
+	name_call(r, NFSIO_LOOKUP, r->node, r->name);
 	req_submit(r, looked);
 }
 
-/* After look(): was it not done, so that it is to be sent again? */
-static bool still_there(struct req *r, const struct nfsio_call *c)
+bool name_still_there(struct req *r, const struct nfsio_call *c)
 {
-	return c->res.err == 0 && same_fh(&c->res.fh, &r->note->intent.target);
+	return c->res.err == 0 && fh_same(&c->res.fh, &r->note->intent.target);
 }
 
-/* The answer of a second run says "gone": did the first one do it? */
-static bool gone_by_us(const struct req *r, const struct nfsio_call *c)
+bool name_gone_by_us(const struct req *r, const struct nfsio_call *c)
 {
 	return c->res.err == -ENOENT && (r->lost || c->res.resent || r->replay);
 }
 
-static void after_dir(struct req *r, const struct nfsio_call *c)
+void name_after_dir(struct req *r, const struct nfsio_call *c)
 {
 	if (c->res.has_dir_attr && r->node)
 		node_attr_own_change(&r->fs->nodes, r->node, &c->res.before, &c->res.dir_attr, c->res.start_ns);
@@ -161,14 +153,14 @@ static void made_lookup(struct req *r, bool because_exists)
 {
 	r->has_target = because_exists;
 	r->changed = true;
-	call_dir(r, NFSIO_LOOKUP, r->node, r->name);
+	name_call(r, NFSIO_LOOKUP, r->node, r->name);
 	req_submit(r, made_looked_up);
 }
 
 static void make_done(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
-	after_dir(r, c);
+	name_after_dir(r, c);
 	if (c->res.err == -EEXIST && (c->res.resent || r->replay))
 		made_lookup(r, true);
 	else if (c->res.err == -EEXIST && r->opcode == FUSE_CREATE && !(r->fi.flags & O_EXCL))
@@ -233,7 +225,7 @@ void op_create(fuse_req_t fr, fuse_ino_t parent, const char *name, mode_t mode, 
 	if (!r)
 		return;
 	r->fi = *fi;
-	struct nfsio_call *c = call_dir(r, NFSIO_CREATE, r->node, name);
+	struct nfsio_call *c = name_call(r, NFSIO_CREATE, r->node, name);
 	c->createmode = NFSIO_GUARDED;
 	make_submit(r, c, mode);
 }
@@ -245,10 +237,10 @@ void op_mknod(fuse_req_t fr, fuse_ino_t parent, const char *name, mode_t mode, d
 		return;
 	struct nfsio_call *c;
 	if (S_ISREG(mode)) {
-		c = call_dir(r, NFSIO_CREATE, r->node, name);
+		c = name_call(r, NFSIO_CREATE, r->node, name);
 		c->createmode = NFSIO_GUARDED;
 	} else {
-		c = call_dir(r, NFSIO_MKNOD, r->node, name);
+		c = name_call(r, NFSIO_MKNOD, r->node, name);
 		c->mk_type = S_ISBLK(mode) ? NFSIO_BLK : S_ISCHR(mode) ? NFSIO_CHR :
 			     S_ISSOCK(mode) ? NFSIO_SOCK : NFSIO_FIFO;
 		c->rdev_major = major(rdev);
@@ -272,7 +264,7 @@ void op_mkdir(fuse_req_t fr, fuse_ino_t parent, const char *name, mode_t mode)
 	else if (r->node->kind == NODE_ROOT && (r->fs->p.allow & 1u << FS_VOLUME_CREATE))
 		volume_create(r);
 	else if (may_make(r))
-		make_submit(r, call_dir(r, NFSIO_MKDIR, r->node, name), mode);
+		make_submit(r, name_call(r, NFSIO_MKDIR, r->node, name), mode);
 }
 
 void op_symlink(fuse_req_t fr, const char *target, fuse_ino_t parent, const char *name)
@@ -292,7 +284,7 @@ void op_symlink(fuse_req_t fr, const char *target, fuse_ino_t parent, const char
 		made_lookup(r, true);
 		return;
 	}
-	struct nfsio_call *c = call_dir(r, NFSIO_SYMLINK, r->node, name);
+	struct nfsio_call *c = name_call(r, NFSIO_SYMLINK, r->node, name);
 	c->name2 = target;
 	c->sattr = (struct nfsio_sattr){.set = NFSIO_SET_MODE, .mode = 0777};
 	req_intend(r);
@@ -333,9 +325,9 @@ static void link_exists(struct nfsio_call *c)
 static void link_done(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
-	after_dir(r, c);
+	name_after_dir(r, c);
 	if (c->res.err == -EEXIST && (c->res.resent || r->replay)) {
-		call_dir(r, NFSIO_LOOKUP, r->node, r->name);
+		name_call(r, NFSIO_LOOKUP, r->node, r->name);
 		req_submit(r, link_exists);
 	} else if (c->res.err) {
 		req_err(r, c->res.err);
@@ -369,7 +361,7 @@ void op_link(fuse_req_t fr, fuse_ino_t ino, fuse_ino_t newparent, const char *ne
 		return;
 	}
 	if (req_was_answered(r)) {
-		call_dir(r, NFSIO_LOOKUP, dir, newname);
+		name_call(r, NFSIO_LOOKUP, dir, newname);
 		req_submit(r, link_exists);
 		return;
 	}
@@ -383,8 +375,7 @@ void op_link(fuse_req_t fr, fuse_ino_t ino, fuse_ino_t newparent, const char *ne
 
 /* ---- UNLINK and RMDIR ---------------------------------------------------------------------- */
 
-/* The node of what a LOOKUP found, if the kernel knows it. */
-static struct node *known_node(struct req *r, uint32_t space, const struct nfsio_fh *fh,
+struct node *name_known_node(struct req *r, uint32_t space, const struct nfsio_fh *fh,
 			       const struct nfsio_attr *a)
 {
 	struct node_key k = {.space = space, .kind = NODE_FILE, .fh = *fh};
@@ -392,9 +383,7 @@ static struct node *known_node(struct req *r, uint32_t space, const struct nfsio
 	return id ? node_by_id(&r->fs->nodes, id) : NULL;
 }
 
-/* Private names are no names: they go in a moment. What a predecessor began is
- * ended its way: its .nfsX may be there already. */
-static bool must_stay(const struct req *r, const struct node *n, const struct nfsio_attr *a)
+bool name_must_stay(const struct req *r, const struct node *n, const struct nfsio_attr *a)
 {
 	if (!n || a->type != NFSIO_REG)
 		return false;
@@ -416,7 +405,7 @@ static void remove_submit(struct req *r);
 static void remove_looked(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
-	if (still_there(r, c))
+	if (name_still_there(r, c))
 		remove_submit(r);
 	else if (c->res.err && c->res.err != -ENOENT)
 		req_err(r, c->res.err);
@@ -428,11 +417,11 @@ static void remove_done(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
 	if (c->res.err == NFSIO_LOST) {
-		look(r, remove_looked);
+		name_look(r, remove_looked);
 		return;
 	}
-	after_dir(r, c);
-	if (c->res.err == 0 || gone_by_us(r, c))
+	name_after_dir(r, c);
+	if (c->res.err == 0 || name_gone_by_us(r, c))
 		removed(r);
 	else
 		req_err(r, c->res.err);
@@ -440,8 +429,8 @@ static void remove_done(struct nfsio_call *c)
 
 static void remove_submit(struct req *r)
 {
-	call_dir(r, r->opcode == FUSE_RMDIR ? NFSIO_RMDIR : NFSIO_REMOVE, r->node, r->name);
-	submit_once(r, remove_done);
+	name_call(r, r->opcode == FUSE_RMDIR ? NFSIO_RMDIR : NFSIO_REMOVE, r->node, r->name);
+	name_submit_once(r, remove_done);
 }
 
 static void silly_submit(struct req *r);
@@ -450,7 +439,7 @@ static void silly_submit(struct req *r);
 static void silly_verified(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
-	if (!still_there(r, c)) {
+	if (!name_still_there(r, c)) {
 		req_err(r, c->res.err ? c->res.err : -ENOENT);
 		return;
 	}
@@ -464,14 +453,14 @@ static void silly_verified(struct nfsio_call *c)
 static void silly_verify(struct req *r)
 {
 	r->changed = true;
-	call_dir(r, NFSIO_LOOKUP, r->node, r->silly->name);
+	name_call(r, NFSIO_LOOKUP, r->node, r->silly->name);
 	req_submit(r, silly_verified);
 }
 
 static void silly_looked(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
-	if (still_there(r, c))
+	if (name_still_there(r, c))
 		silly_submit(r);
 	else
 		silly_verify(r);
@@ -481,10 +470,10 @@ static void silly_renamed(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
 	if (c->res.err == NFSIO_LOST) {
-		look(r, silly_looked);
+		name_look(r, silly_looked);
 		return;
 	}
-	if (gone_by_us(r, c)) {
+	if (name_gone_by_us(r, c)) {
 		silly_verify(r);
 		return;
 	}
@@ -501,23 +490,19 @@ static void silly_renamed(struct nfsio_call *c)
 
 static void silly_submit(struct req *r)
 {
-	struct nfsio_call *n = call_dir(r, NFSIO_RENAME, r->node, r->name);
+	struct nfsio_call *n = name_call(r, NFSIO_RENAME, r->node, r->name);
 	n->fh2 = r->silly->dir;
 	n->name2 = r->silly->name;
-	submit_once(r, silly_renamed);
+	name_submit_once(r, silly_renamed);
 }
 
-/* On a second run: is the name gone, or another object's, because the first
- * run did it? Then there is nothing left to touch. */
-static bool done_by_predecessor(struct req *r, const struct nfsio_call *c)
+bool name_done_by_predecessor(struct req *r, const struct nfsio_call *c)
 {
 	return req_was_sent(r) && (c->res.err == -ENOENT ||
-				   (c->res.err == 0 && !same_fh(&c->res.fh, &r->note->intent.target)));
+				   (c->res.err == 0 && !fh_same(&c->res.fh, &r->note->intent.target)));
 }
 
-/* Replies to it. What was open stands under its .nfsX name until the last
- * close, which may have been before this. */
-static void end_predecessors(struct req *r)
+void name_end_predecessors(struct req *r)
 {
 	struct silly *s = silly_made_by_predecessor(r->fs, r->note->intent.nodeid);
 	if (s)
@@ -526,9 +511,7 @@ static void end_predecessors(struct req *r)
 		req_err(r, 0);
 }
 
-/* rm and mv of a .nfsX itself: busy, as with other NFS clients, until the file
- * is closed. */
-static bool is_silly_name(struct req *r, const struct node *n, const struct node *dir, const char *name)
+bool name_is_silly(struct req *r, const struct node *n, const struct node *dir, const char *name)
 {
 	struct nfsio_fh fh = {.len = dir->fh.len};
 	memcpy(fh.data, dir->fh.data, fh.len);
@@ -541,8 +524,8 @@ static bool is_silly_name(struct req *r, const struct node *n, const struct node
 static void remove_target(struct nfsio_call *c)
 {
 	struct req *r = call_req(c);
-	if (done_by_predecessor(r, c)) {
-		end_predecessors(r);
+	if (name_done_by_predecessor(r, c)) {
+		name_end_predecessors(r);
 		return;
 	}
 	if (c->res.err) {
@@ -554,17 +537,17 @@ static void remove_target(struct nfsio_call *c)
 		req_refuse(r, -EPERM, "%s is a junction of another volume", r->name);
 		return;
 	}
-	r->node2 = c->res.has_attr ? known_node(r, r->node->space, &c->res.fh, &a) : NULL;
+	r->node2 = c->res.has_attr ? name_known_node(r, r->node->space, &c->res.fh, &a) : NULL;
 	r->note->intent.target = c->res.fh;
 	r->note->intent.nodeid = r->node2 ? atomic_load(&r->node2->nodeid) : 0;
-	if (is_silly_name(r, r->node2, r->node, r->name))
+	if (name_is_silly(r, r->node2, r->node, r->name))
 		return;
 	req_intend(r);
-	if (r->opcode == FUSE_RMDIR || !must_stay(r, r->node2, &a)) {
+	if (r->opcode == FUSE_RMDIR || !name_must_stay(r, r->node2, &a)) {
 		remove_submit(r);
 		return;
 	}
-	struct nfsio_call *n = call_dir(r, NFSIO_RENAME, r->node, r->name);
+	struct nfsio_call *n = name_call(r, NFSIO_RENAME, r->node, r->name);
 	r->silly = silly_new(r->fs, r->node2, &n->fh, &n->cred);
 	if (r->silly)
 		silly_submit(r);
@@ -577,7 +560,7 @@ void op_unlink(fuse_req_t fr, fuse_ino_t parent, const char *name)
 	struct req *r = make_begin(fr, parent, name);
 	if (!r)
 		return;
-	call_dir(r, NFSIO_LOOKUP, r->node, name);
+	name_call(r, NFSIO_LOOKUP, r->node, name);
 	req_submit(r, remove_target);
 }
 
@@ -601,315 +584,6 @@ void op_rmdir(fuse_req_t fr, fuse_ino_t parent, const char *name)
 	}
 	if (!may_change(r, r->node, name))
 		return;
-	call_dir(r, NFSIO_LOOKUP, r->node, name);
+	name_call(r, NFSIO_LOOKUP, r->node, name);
 	req_submit(r, remove_target);
-}
-
-/* ---- RENAME ----------------------------------------------------------------------------------- */
-
-/* Steps: look up the source, look up what it would replace, keep that one
- * alive by a .nfsX link if it is open here, rename. With RENAME_NOREPLACE:
- * LINK and REMOVE, since NFSv3's RENAME always replaces. */
-
-/* Ended well: the replaced file's .nfsX is the only name it has left. */
-static void rename_succeeded(struct req *r)
-{
-	struct silly *s = r->silly ? silly_ready(r->fs, steal_ptr(r->silly)) : NULL;
-	if (s)
-		silly_remove(r, s);
-	else
-		req_err(r, 0);
-}
-
-static void rename_undone(struct nfsio_call *c)
-{
-	struct req *r = call_req(c);
-	req_err(r, (int)r->step);
-}
-
-/* The replaced file stays: its second name is taken away again. */
-static void rename_failed(struct req *r, int err)
-{
-	if (!r->silly) {
-		req_err(r, err);
-		return;
-	}
-	r->step = (uint32_t)err;
-	r->changed = true;
-	struct nfsio_call *n = req_call(r, NFSIO_REMOVE, NULL);
-	n->cred = r->silly->cred;
-	n->fh = r->silly->dir;
-	n->name = r->silly->name;
-	req_submit(r, rename_undone);
-}
-
-static void rename_verified(struct nfsio_call *c)
-{
-	struct req *r = call_req(c);
-	if (c->res.err == 0 && same_fh(&c->res.fh, &r->note->intent.target))
-		rename_succeeded(r);
-	else
-		rename_failed(r, -ENOENT);
-}
-
-/* Gone from its old name: ours, if it stands under the new one. */
-static void rename_verify(struct req *r)
-{
-	r->changed = true;
-	call_dir(r, NFSIO_LOOKUP, r->to, r->name2);
-	req_submit(r, rename_verified);
-}
-
-static void rename_submit(struct req *r);
-
-static void rename_looked(struct nfsio_call *c)
-{
-	struct req *r = call_req(c);
-	if (still_there(r, c))
-		rename_submit(r);
-	else
-		rename_verify(r);
-}
-
-static void rename_done(struct nfsio_call *c)
-{
-	struct req *r = call_req(c);
-	if (c->res.err == NFSIO_LOST) {
-		look(r, rename_looked);
-		return;
-	}
-	if (gone_by_us(r, c)) {
-		rename_verify(r);
-		return;
-	}
-	if (c->res.err) {
-		rename_failed(r, c->res.err);
-		return;
-	}
-	after_dir(r, c);
-	if (c->res.has_dir2_attr)
-		node_attr_put(&r->fs->nodes, r->to, &c->res.dir2_attr, c->res.start_ns);
-	rename_succeeded(r);
-}
-
-static void rename_submit(struct req *r)
-{
-	const struct node *to = r->to;
-	struct nfsio_call *c = call_dir(r, NFSIO_RENAME, r->node, r->name);
-	c->fh2.len = to->fh.len;
-	memcpy(c->fh2.data, to->fh.data, to->fh.len);
-	c->name2 = r->name2;
-	req_intend(r);
-	submit_once(r, rename_done);
-}
-
-static void rename_kept(struct nfsio_call *c)
-{
-	struct req *r = call_req(c);
-	if (c->res.err == -EEXIST && (c->res.resent || r->replay))
-		c->res.err = 0; /* the name is nobody's but ours */
-	if (c->res.err == -EOPNOTSUPP || c->res.err == -EMLINK)
-		/* No second name to be had: the open file loses its data, as with any
-		 * client of such a server. */
-		silly_drop(r->fs, steal_ptr(r->silly));
-	else if (c->res.err) {
-		req_err(r, c->res.err);
-		return;
-	}
-	rename_submit(r);
-}
-
-/* RENAME_NOREPLACE: LINK, then REMOVE of the source. */
-
-static void noreplace_undone(struct nfsio_call *c)
-{
-	struct req *r = call_req(c);
-	req_err(r, (int)r->step);
-}
-
-static void noreplace_remove(struct req *r);
-
-static void noreplace_looked(struct nfsio_call *c)
-{
-	struct req *r = call_req(c);
-	if (still_there(r, c))
-		noreplace_remove(r);
-	else
-		req_err(r, 0);
-}
-
-static void noreplace_removed(struct nfsio_call *c)
-{
-	struct req *r = call_req(c);
-	if (c->res.err == NFSIO_LOST) {
-		look(r, noreplace_looked);
-		return;
-	}
-	after_dir(r, c);
-	if (c->res.err == 0 || gone_by_us(r, c)) {
-		req_err(r, 0);
-		return;
-	}
-	/* The source must stay (a sticky directory): then so must not the new name. */
-	r->step = (uint32_t)c->res.err;
-	call_dir(r, NFSIO_REMOVE, r->to, r->name2);
-	req_submit(r, noreplace_undone);
-}
-
-static void noreplace_remove(struct req *r)
-{
-	r->changed = true;
-	call_dir(r, NFSIO_REMOVE, r->node, r->name);
-	submit_once(r, noreplace_removed);
-}
-
-static void noreplace_verified(struct nfsio_call *c)
-{
-	struct req *r = call_req(c);
-	if (c->res.err == 0 && same_fh(&c->res.fh, &r->note->intent.target))
-		noreplace_remove(r);
-	else
-		req_err(r, -EEXIST);
-}
-
-static void noreplace_linked(struct nfsio_call *c)
-{
-	struct req *r = call_req(c);
-	if (c->res.err == -EEXIST && (c->res.resent || r->has_target2)) {
-		/* Sent twice: ours only if the name is this very file. */
-		r->changed = true;
-		call_dir(r, NFSIO_LOOKUP, r->to, r->name2);
-		req_submit(r, noreplace_verified);
-	} else if (c->res.err) {
-		req_err(r, c->res.err);
-	} else {
-		noreplace_remove(r);
-	}
-}
-
-static void rename_target2(struct nfsio_call *c)
-{
-	struct req *r = call_req(c);
-	struct node *to = r->to;
-	if (c->res.err && c->res.err != -ENOENT) {
-		req_err(r, c->res.err);
-		return;
-	}
-	bool exists = c->res.err == 0;
-	bool itself = exists && same_fh(&r->note->intent.target, &c->res.fh);
-	struct nfsio_attr a = c->res.attr;
-	r->note->intent.target2.len = 0;
-	if (exists)
-		r->note->intent.target2 = c->res.fh;
-	if (r->flags & RENAME_NOREPLACE) {
-		if (exists && !(itself && r->has_target2)) {
-			req_err(r, -EEXIST);
-			return;
-		}
-		if (r->attr.type == NFSIO_DIR) {
-			req_refuse(r, -EINVAL, "NFSv3 cannot rename a directory without replacing");
-			return;
-		}
-		struct nfsio_call *n = req_call(r, NFSIO_LINK, NULL);
-		n->fh = r->note->intent.target;
-		n->fh2.len = to->fh.len;
-		memcpy(n->fh2.data, to->fh.data, to->fh.len);
-		n->name = r->name2;
-		req_intend(r);
-		req_submit(r, noreplace_linked);
-		return;
-	}
-	r->node2 = exists && c->res.has_attr ? known_node(r, to->space, &c->res.fh, &a) : NULL;
-	r->note->intent.nodeid = r->node2 ? atomic_load(&r->node2->nodeid) : 0;
-	if (itself || !must_stay(r, r->node2, &a)) {
-		rename_submit(r);
-		return;
-	}
-	struct nfsio_call *n = req_call(r, NFSIO_LINK, r->node2);
-	n->fh2.len = to->fh.len;
-	memcpy(n->fh2.data, to->fh.data, to->fh.len);
-	r->silly = silly_new(r->fs, r->node2, &n->fh2, &n->cred);
-	if (!r->silly) {
-		req_err(r, -ENFILE);
-		return;
-	}
-	n->name = r->silly->name;
-	req_intend(r);
-	req_submit(r, rename_kept);
-}
-
-static void rename_target(struct nfsio_call *c)
-{
-	struct req *r = call_req(c);
-	if (done_by_predecessor(r, c)) {
-		end_predecessors(r);
-		return;
-	}
-	r->has_target2 = req_was_sent(r); /* half of LINK and REMOVE may be done */
-	if (c->res.err) {
-		req_err(r, c->res.err);
-		return;
-	}
-	if (c->res.has_attr && c->res.attr.fsid != r->fs->st.spaces[r->node->space].fsid) {
-		req_refuse(r, -EPERM, "%s is a junction of another volume", r->name);
-		return;
-	}
-	if (c->res.has_attr &&
-	    is_silly_name(r, known_node(r, r->node->space, &c->res.fh, &c->res.attr), r->node, r->name))
-		return;
-	r->note->intent.target = c->res.fh;
-	r->attr = c->res.attr;
-	call_dir(r, NFSIO_LOOKUP, r->to, r->name2);
-	req_submit(r, rename_target2);
-}
-
-static bool is_frozen(const struct fs *fs, const struct node *n)
-{
-	return n->kind == NODE_SNAPOFF ||
-	       (n->kind == NODE_FILE && space_is_snapshot(&fs->st.spaces[n->space]));
-}
-
-void op_rename(fuse_req_t fr, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
-	       const char *newname, unsigned int flags)
-{
-	struct req *r = op_begin(fr);
-	struct fs *fs = r->fs;
-	struct node *from = req_node(r, parent);
-	struct node *to = from ? req_node(r, newparent) : NULL;
-	if (!to)
-		return;
-	r->node = from;
-	r->node2 = to;
-	r->name = name;
-	r->name2 = newname;
-	r->flags = flags;
-	if (from->kind == NODE_SNAPDIR && from == to) {
-		ctl_snapshot_rename(r); /* knows what to say to flags */
-	} else if (flags & ~(unsigned)RENAME_NOREPLACE) {
-		req_err(r, -EINVAL);
-	} else if (is_frozen(fs, from) && !is_frozen(fs, to)) {
-		/* Not EROFS and never EXDEV: mv would start to copy. */
-		ctl_walked(r, from->space);
-		req_refuse(r, -EPERM, "nothing moves out of a snapshot; copy it");
-	} else if (is_frozen(fs, to)) {
-		ctl_walked(r, to->space);
-		req_refuse(r, -EROFS, "a snapshot never changes");
-	} else if (node_is_virtual(from) || node_is_virtual(to)) {
-		req_refuse(r, -EPERM, from->kind == NODE_SNAPDIR || to->kind == NODE_SNAPDIR
-			   ? "a snapshot cannot leave .snapshots, and nothing can move in: it is a view of its volume; "
-			     "make a clone (ln -s) or copy (cp -a)"
-			   : "volumes and clones are not moved or renamed here");
-	} else if ((node_is_space_root(fs, from) && tree_is_reserved(fs, name)) ||
-		   (node_is_space_root(fs, to) && tree_is_reserved(fs, newname))) {
-		req_refuse(r, -EPERM, "that is a name of ontapfs in a volume's root");
-	} else if (from->space != to->space) {
-		req_err(r, -EXDEV);
-	} else if (strlen(name) > 255 || strlen(newname) > 255) {
-		req_err(r, -ENAMETOOLONG);
-	} else {
-		r->to = to;
-		r->node2 = NULL;
-		call_dir(r, NFSIO_LOOKUP, from, name);
-		req_submit(r, rename_target);
-	}
 }

@@ -55,11 +55,6 @@ void private_mask(char *text)
 	}
 }
 
-static bool fh_same(const struct nfsio_fh *a, const struct nfsio_fh *b)
-{
-	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
-}
-
 uint32_t private_links_of(struct fs *fs, const struct node *n)
 {
 	const struct nfsio_fh fh = node_fh(n);

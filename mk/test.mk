@@ -24,7 +24,7 @@ SRC_UNIT_FS  := $(filter-out $(SRC_UNIT_SIM),$(SRC_UNIT))
 unit_bin      = $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(1))
 UNIT_BIN     := $(call unit_bin,$(SRC_UNIT))
 # What tests have beside them: the kernel's side of FUSE, an NFS server.
-SRC_UNIT_AID := tests/unit/kernel.c tests/unit/nfsserver.c
+SRC_UNIT_AID := tests/unit/kernel.c tests/unit/nfsserver.c tests/unit/nfsclient.c
 
 # Parts of the process without a main() and without processes: unit tests use them.
 UNIT_MOUNTD  := $(wildcard mountd/config*.c mountd/secret.c mountd/mountopts.c)
@@ -53,7 +53,7 @@ unit_wrap = $(addprefix -Wl$(comma)--wrap=,$(shell sed -n '1,20s/.*unit-wrap: *\
 comma := ,
 
 $(B)/tests/unit/test_ops $(B)/tests/unit/test_ops_flow: $(call obj,tests/unit/kernel.c)
-$(B)/tests/unit/test_nfsio: $(call obj,tests/unit/nfsserver.c)
+$(B)/tests/unit/test_nfsio $(B)/tests/unit/test_nfsio_conn: $(call obj,tests/unit/nfsserver.c tests/unit/nfsclient.c)
 $(call unit_bin,$(SRC_UNIT_FS)): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(UNIT_LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) $(call unit_wrap,$@) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pclibs,cmocka $(PC_DAEMON) $(PC_CSI)) -lpthread

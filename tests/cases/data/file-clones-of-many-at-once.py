@@ -41,7 +41,11 @@ with t.own_mount() as (sim, gw), t.second_mount(sim=sim.dir) as other:
     for i in range(2):
         ps.append(start(*t.CP, w + "/big", w + "/w%d" % i))
     ps.append(start(*t.CP, name, os.fsencode(v) + b"/copy\xff\xfe"))
-    t.wait_for(lambda: at_work() == 4, "four file clones at work on one gateway", 30)
+    try:
+        t.wait_for(lambda: at_work() == 4, "four file clones at work on one gateway", 30)
+    except t.Failed as e:
+        t.fail("%s; at work: %r and, on the other, %r; ended: %r" % (
+            e, t.read(gw.mnt + "/.ontap/jobs"), t.read(other.mnt + "/.ontap/jobs"), [p.args for p in ps if p.poll() is not None]))
     t.pause(0.5)
     t.eq(at_work(), 4, "file clones at work on one gateway")
     # One ln, and last: link(2) keeps the directory locked in the kernel.
